@@ -1,0 +1,80 @@
+package schemas
+
+import "time"
+
+// A Resource names a kind of record, as the API spells its list: "appointments".
+type Resource string
+
+// An ID is the exact text of a record's id. It is never a number here: since 2022 ids pass 2^53, where a float
+// loses digits, and it has no order, since short and long ids mix in one account.
+type ID string
+
+// A Record is one row of a list.
+type Record struct {
+	ID        ID
+	CreatedAt time.Time // zero if the resource has none
+	UpdatedAt time.Time // the stamp that its feed is ordered by
+	Raw       []byte    // a JSON object, byte for byte as the API gave it; never changed after the record is made
+}
+
+// A Mark is how far one feed of a resource has been read. It is committed together with what was read.
+type Mark struct {
+	// Cursor is the greatest stamp that was committed: the API's clock, to the second. Everything up to it was
+	// read at least once; rows that show late with an older stamp are what Lookback is for.
+	Cursor time.Time `json:"cursor"`
+	// Lookback is how far before Cursor the next reading begins. It grows with the lateness that was seen.
+	Lookback time.Duration `json:"lookback,omitempty"`
+	// Done says that the feed has an end and that it was reached: the baseline is complete.
+	Done bool `json:"done,omitempty"`
+}
+
+// Names of the marks that every resource has.
+const (
+	// Live is the mark of the resource's own list, followed for ever.
+	Live = "live"
+	// Baseline is the mark of the first look at what exists. It has an end.
+	Baseline = "baseline"
+)
+
+// A Standing is how far a resource has been read, all its feeds together.
+type Standing struct {
+	// Opened says that the bridge has taken its first look. The other fields mean nothing before.
+	Opened bool
+	// Began is the newest stamp in the list at the first look: what was created after it is new to the world.
+	// Zero if the list was empty then.
+	Began time.Time
+	// Horizon is the stamp up to which the baseline has to read. It is Began, or later if the store was lost and
+	// rebuilt from the stream.
+	Horizon time.Time
+	// Marks holds the mark of each feed that has one, by the feed's name.
+	Marks map[string]Mark
+	// Tracked is how many records are known. It is for people to read and may be a little off after a crash.
+	Tracked int
+}
+
+// A Page is a handful of records, read from one feed and handed on together.
+type Page struct {
+	Resource Resource
+	Records  []Record // in the order in which the feed gave them; an ID may stand in it more than once
+	// Opening says that this is the first look: its records exist already and are no news. Began must be set with it.
+	Opening bool
+	Began   time.Time // with Opening: see Standing.Began
+	// Feed names the mark that Mark replaces once every record of the page is safe.
+	Feed string
+	Mark Mark
+	// Total is the resource's number of records as the API counts them, 0 if it did not say. A hint, for layout.
+	Total int
+	// ReadAt is when the page arrived: our clock, for Event.ObservedAt and the detection delay alone.
+	ReadAt time.Time
+}
+
+// An Outcome is what became of a page.
+type Outcome struct {
+	// Events is how many events were published for the page, those of an earlier attempt not counted.
+	Events int
+	// Late is how far behind the feed's committed cursor the oldest news of the page was: the lateness with which
+	// rows show. 0 if nothing was late.
+	Late time.Duration
+	// SetAside is how many records could not be handled.
+	SetAside int
+}
