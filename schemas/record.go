@@ -70,11 +70,14 @@ type Page struct {
 
 // An Outcome is what became of a page.
 type Outcome struct {
-	// Events is how many events were published for the page, those of an earlier attempt not counted.
-	Events int
+	// Events is how many events were published for the page, by verb; those of an earlier attempt are not counted.
+	// nil if there were none.
+	Events map[Verb]int
 	// Late is how far behind the feed's committed cursor the oldest news of the page was: the lateness with which
 	// rows show. 0 if nothing was late.
 	Late time.Duration
 	// SetAside is how many records could not be handled.
 	SetAside int
+	// Tracked is how many records of the resource are known now.
+	Tracked int
 }

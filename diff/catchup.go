@@ -1,0 +1,210 @@
+package diff
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
+)
+
+// catchUpBatch is how many events are read back before they are committed.
+const catchUpBatch = 500
+
+// catchUp brings the store to where the stream is: it reads back the resource's events behind the sequence that the
+// store knows and commits them as if they had just been acknowledged. It is the one way out of every doubt: a crash
+// between publishing and committing, a lost reply, another replica's work, a store put back to an earlier day or lost.
+//
+// Each batch is committed with the stream sequence of its last event, so that a stop in the middle costs nothing.
+func (d *Differ) catchUp(ctx context.Context, r *resource) error {
+	snap, err := d.Store.Load(ctx, d.Account, r.name, nil)
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	st, err := parseState(snap.State)
+	if err != nil {
+		return err
+	}
+	r.learn(snap.Shapes)
+	c := &catching{d: d, r: r, was: snap.State, st: st}
+	extent, err := c.read(ctx, st.Stream)
+	if err != nil {
+		return err
+	}
+	if extent.Last < c.st.Stream {
+		// The stream ends before the store's mark: it was purged, emptied by age, or made anew. What it still holds
+		// may be news all the same; an event that the store has is known by its sequence.
+		d.Log.Warn("the stream has lost events that the store knows of; nothing is told again",
+			zap.String("account", d.Account), zap.String("resource", string(r.name)),
+			zap.Uint64("stream_sequence", extent.Last), zap.Uint64("stored_sequence", c.st.Stream))
+		c.lost = true
+		if extent, err = c.read(ctx, 0); err != nil {
+			return err
+		}
+	}
+	if err := c.settle(ctx, extent); err != nil {
+		return err
+	}
+	if c.count > 0 {
+		d.Metrics.recovered.WithLabelValues(string(r.name)).Add(float64(c.count))
+		d.Log.Info("read back events that the store did not have", zap.String("account", d.Account),
+			zap.String("resource", string(r.name)), zap.Int("events", c.count))
+	}
+	r.extent, r.committed, r.caughtUp = extent, c.was, true
+	return nil
+}
+
+// catching is one catchUp at work.
+type catching struct {
+	d     *Differ
+	r     *resource
+	was   []byte // the state as the store has it
+	st    state
+	lost  bool // the stream was read from its start, because its end is gone
+	batch []stored
+	count int // events that the store did not have
+}
+
+type stored struct {
+	sequence uint64 // in the stream
+	event    schemas.Event
+}
+
+// read reads back and commits all events behind the stream sequence after.
+func (c *catching) read(ctx context.Context, after uint64) (schemas.Extent, error) {
+	extent, err := c.d.Publisher.ReadBack(ctx, c.d.Account, c.r.name, after,
+		func(sequence uint64, e schemas.Event) error {
+			c.batch = append(c.batch, stored{sequence, e})
+			if len(c.batch) < catchUpBatch {
+				return nil
+			}
+			return c.flush(ctx)
+		})
+	if err != nil {
+		return extent, fmt.Errorf("read the stream back: %w", err)
+	}
+	return extent, c.flush(ctx)
+}
+
+// flush commits the batch. An event is taken up if its sequence is above the record's own, so that to read one twice
+// does nothing.
+func (c *catching) flush(ctx context.Context) error {
+	if len(c.batch) == 0 {
+		return nil
+	}
+	ids := make([]schemas.ID, len(c.batch))
+	for i := range c.batch {
+		ids[i] = c.batch[i].event.RecordID
+	}
+	snap, err := c.d.Store.Load(ctx, c.d.Account, c.r.name, ids)
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	if !bytes.Equal(snap.State, c.was) {
+		return fmt.Errorf("read the stream back: %w", ErrConflict)
+	}
+	next := c.st.next()
+	entries, shapes := make(map[schemas.ID][]byte), make(map[uint32]string)
+	sequences := make(map[schemas.ID]uint64, len(ids))
+	for i, e := range c.r.recall(&next, snap).entries {
+		if e != nil {
+			sequences[ids[i]] = e.sequence
+		}
+	}
+	for i := range c.batch {
+		s := &c.batch[i]
+		c.follow(&next, s)
+		if have, ok := sequences[s.event.RecordID]; ok && s.event.Sequence <= have {
+			continue
+		}
+		packed, sh, err := c.r.reprint(&s.event)
+		if err != nil {
+			c.d.setAside(c.r, aside{s.event.RecordID, err.Error()})
+			continue
+		}
+		sequences[s.event.RecordID] = s.event.Sequence
+		entries[s.event.RecordID], shapes[sh.number] = packed, sh.text
+		c.count++
+	}
+	c.batch = c.batch[:0]
+	return c.write(ctx, next, entries, shapes)
+}
+
+// follow takes from one event what the resource's state learns of it.
+func (c *catching) follow(next *state, s *stored) {
+	e := &s.event
+	if c.st.Revision == 0 && next.Rebuilt == "" {
+		next.Rebuilt = rebuilding
+		next.Oldest = e.Time
+		// What is older than this event was numbered below its place in the stream.
+		next.Floor = s.sequence
+	}
+	if !c.lost {
+		next.Stream = s.sequence
+	}
+	if next.Rebuilt != rebuilding {
+		return
+	}
+	next.Began = e.Began
+	if e.Time.After(next.Horizon) {
+		next.Horizon = e.Time
+	}
+	mark := next.Marks[schemas.Live]
+	mark.Cursor = next.Horizon
+	next.Marks[schemas.Live] = mark
+}
+
+// settle ends the reading: what could not be known before the stream was read to its end.
+func (c *catching) settle(ctx context.Context, extent schemas.Extent) error {
+	next := c.st.next()
+	switch {
+	case c.st.Rebuilt == rebuilding:
+		next.Rebuilt = rebuilt
+		if extent.Dropped && next.Oldest.After(next.Began) {
+			// The events of records that came into being before the oldest event we have may be among those that
+			// were dropped: such a record, met again, is not told as new.
+			next.Began = next.Oldest
+		}
+	case c.lost:
+		next.Stream = extent.Last
+	default:
+		return nil
+	}
+	return c.write(ctx, next, nil, nil)
+}
+
+func (c *catching) write(ctx context.Context, next state, entries map[schemas.ID][]byte, shapes map[uint32]string) error {
+	if err := c.d.commit(ctx, c.r, c.was, next, entries, shapes, len(entries)); err != nil {
+		return err
+	}
+	c.was, c.st = c.r.committed, next
+	return nil
+}
+
+var errNoPrint = errors.New("its event holds neither record nor fingerprint")
+
+// reprint makes the entry of the record as the event told it.
+func (r *resource) reprint(e *schemas.Event) ([]byte, *shape, error) {
+	if e.Record != nil {
+		f, err := r.printer.print(e.RecordID, e.Record)
+		if err != nil {
+			return nil, nil, err
+		}
+		return pack(e.Sequence, e.Time, &f), f.shape, nil
+	}
+	if e.Print == nil {
+		return nil, nil, errNoPrint
+	}
+	text, packed, err := openPrint(e.Print)
+	if err != nil {
+		return nil, nil, err
+	}
+	old, err := unpack(packed)
+	if err != nil {
+		return nil, nil, err
+	}
+	return packed, parseShape(old.shape, text), nil
+}

@@ -1,0 +1,352 @@
+package diff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
+)
+
+// Config is what a Differ is made of.
+type Config struct {
+	Account   string // its name in the configuration
+	Lease     Lease  // under which everything is committed
+	Store     Store
+	Publisher Publisher
+	Key       Key // keys the fingerprints
+	// Documented returns the documented top-level fields of a resource. Others are taken up as they come.
+	Documented func(schemas.Resource) []string
+	Snapshot   bool // publish a snapshot event for each record that the baseline meets; default: silent
+	Thin       bool // publish events without the record
+	Log        *zap.Logger
+	Metrics    *Metrics
+}
+
+// ErrStanding says that the page does not fit what the store holds: an opening page for a resource that is open, or
+// another page for one that is not, because the store was lost or rebuilt meanwhile. Ask for the standing again.
+var ErrStanding = errors.New("the resource's standing has changed")
+
+// A Differ turns the pages of one account into events, for as long as it has the account's lease. It is safe for
+// concurrent use; the pages of one resource are handled one after the other.
+type Differ struct {
+	Config
+
+	mu        sync.Mutex
+	resources map[schemas.Resource]*resource // guarded by mu
+}
+
+// New makes a Differ. It asks nothing of store or publisher yet.
+func New(c Config) *Differ {
+	return &Differ{Config: c, resources: make(map[schemas.Resource]*resource)}
+}
+
+// resource is what a Differ remembers of one resource between pages.
+type resource struct {
+	account  string
+	name     schemas.Resource
+	snapshot bool
+	thin     bool
+	maxBytes int
+
+	mu      sync.Mutex // held for a whole page; guards all below
+	printer *printer
+	shapes  map[uint32]*shape
+	// committed is the state as it was last seen in the store by this process. If the store has another one day, it
+	// was put back or lost, and the stream may know more than it does.
+	committed []byte
+	// caughtUp is false until the stream has been compared with the store, and again after anything whose end is not
+	// known.
+	caughtUp bool
+	extent   schemas.Extent // of the stream, when it was last compared
+}
+
+func (d *Differ) resource(name schemas.Resource) *resource {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := d.resources[name]
+	if r == nil {
+		r = &resource{
+			account: d.Account, name: name, snapshot: d.Snapshot, thin: d.Thin, maxBytes: d.Publisher.MaxBytes(),
+			shapes: make(map[uint32]*shape),
+		}
+		r.printer = newPrinter(d.Key, d.Account, name, d.Documented(name), func(field string) {
+			d.Metrics.undocumented.WithLabelValues(string(name)).Inc()
+			d.Log.Info("the API has a field that is not documented", zap.String("account", d.Account),
+				zap.String("resource", string(name)), zap.String("field", field))
+		})
+		d.resources[name] = r
+	}
+	return r
+}
+
+// Standing returns how far name has been read. If the store knows less than the stream, it learns that first.
+func (d *Differ) Standing(ctx context.Context, name schemas.Resource) (schemas.Standing, error) {
+	r := d.resource(name)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	snap, err := d.load(ctx, r, nil)
+	if err != nil {
+		return schemas.Standing{}, err
+	}
+	st, err := parseState(snap.State)
+	if err != nil {
+		return schemas.Standing{}, fmt.Errorf("%s/%s: %w", d.Account, name, err)
+	}
+	return st.standing(snap.Tracked), nil
+}
+
+// maxRounds bounds how often one page is decided anew because the stream or the store had moved. One is the rule, two
+// come after a crash.
+const maxRounds = 5
+
+// Accept tells what changed in page and returns nil once every record of it may be forgotten: its event is in the
+// stream and its fingerprint in the store, or nothing changed. After an error nothing is lost: the page, or another
+// that holds the same records, may be given again.
+//
+// An error that wraps ErrLeaseLost ends this Differ: somebody else has the account now.
+func (d *Differ) Accept(ctx context.Context, page schemas.Page) (schemas.Outcome, error) {
+	r := d.resource(page.Resource)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out schemas.Outcome
+	var err error
+	for range maxRounds {
+		err = d.round(ctx, r, &page, &out)
+		if !errors.Is(err, schemas.ErrStreamAhead) && !errors.Is(err, ErrConflict) {
+			break
+		}
+		r.caughtUp = false
+		d.Metrics.rounds.Inc()
+	}
+	if err != nil {
+		r.caughtUp = false // what was published or committed is not known: find out before the next decision
+		return out, fmt.Errorf("%s/%s: %w", d.Account, page.Resource, err)
+	}
+	return out, nil
+}
+
+// round is the order of commitment. Everything that is ever told is told here, in this order, and recovery ends here
+// too: Accept calls round again until it comes through.
+//
+// A fault at any step leaves nothing that needs a hand: the next round, in this process or the next, begins with
+// load, and load begins with what the stream has and the store has not (catchUp).
+func (d *Differ) round(ctx context.Context, r *resource, page *schemas.Page, out *schemas.Outcome) error {
+	// 1. Look up. load first makes sure that the store knows what the stream knows.
+	records := once(page.Records)
+	snap, err := d.load(ctx, r, records)
+	if err != nil {
+		return err
+	}
+	st, err := parseState(snap.State)
+	if err != nil {
+		return err
+	}
+
+	if page.Opening == (st.Revision > 0) {
+		return ErrStanding
+	}
+
+	// 2. Decide. Nothing has happened yet: to stop here is to have done nothing.
+	next := st.next()
+	if st.Revision == 0 {
+		next.Began, next.Horizon, next.Stream = page.Began, page.Began, r.extent.Last
+		if r.extent.Dropped {
+			next.Floor = r.extent.Newest
+		}
+	}
+	plan := r.decide(&next, r.recall(&next, snap), page, records)
+	for _, a := range plan.setAside {
+		d.setAside(r, a)
+	}
+	out.SetAside, out.Tracked = len(plan.setAside), snap.Tracked+plan.newcomers
+	next.Marks[page.Feed] = page.Mark
+
+	// 3. Publish, and wait for every acknowledgement. The first event goes alone, on the condition that the stream
+	// ends where the store thinks. If we stop before it is stored, nothing has happened. If we stop behind it - some
+	// events stored, or all, acknowledged to us or not - the store's Stream is too low now, so that catchUp reads
+	// back what is there, and the page comes again because its mark was not committed.
+	if len(plan.events) > 0 {
+		if next.Stream, err = d.Publisher.Publish(ctx, plan.events, next.Stream); err != nil {
+			return fmt.Errorf("publish %d events: %w", len(plan.events), err)
+		}
+	}
+
+	// 4. Commit fingerprints, sequences, the mark and the stream's sequence in one step, under the lease. If we stop
+	// before it or it is refused, all of it is as after step 3. If it is done and its reply is lost, the next load
+	// sees the new state, and the page, coming again, finds nothing to tell.
+	if len(plan.entries) == 0 && st.Revision > 0 && st.Marks[page.Feed] == page.Mark {
+		return nil // a page without news, which is most of them, writes nothing
+	}
+	if err := d.commit(ctx, r, snap.State, next, plan.entries, plan.shapes, page.Total); err != nil {
+		return err
+	}
+
+	// 5. Count. To stop here loses a number on a page for operators.
+	out.Late = max(out.Late, plan.late)
+	d.count(plan.events, out)
+	return nil
+}
+
+// load reads what the store has of records, after making sure that the store knows all that the stream knows.
+func (d *Differ) load(ctx context.Context, r *resource, records []schemas.Record) (Snapshot, error) {
+	ids := make([]schemas.ID, len(records))
+	for i := range records {
+		ids[i] = records[i].ID
+	}
+	for range maxRounds {
+		if !r.caughtUp {
+			if err := d.catchUp(ctx, r); err != nil {
+				return Snapshot{}, err
+			}
+		}
+		snap, err := d.Store.Load(ctx, d.Account, r.name, ids)
+		if err != nil {
+			return Snapshot{}, fmt.Errorf("load: %w", err)
+		}
+		if string(snap.State) == string(r.committed) {
+			r.learn(snap.Shapes)
+			return snap, nil
+		}
+		r.caughtUp = false // the store is not as we left it
+	}
+	return Snapshot{}, fmt.Errorf("load: %w", ErrConflict)
+}
+
+func (d *Differ) commit(ctx context.Context, r *resource, was []byte, next state, entries map[schemas.ID][]byte,
+	shapes map[uint32]string, expect int,
+) error {
+	b := next.bytes()
+	err := d.Store.Commit(ctx, d.Lease, Commit{
+		Account: d.Account, Resource: r.name, Was: was, State: b, Entries: entries, Shapes: shapes, Expect: expect,
+	})
+	if err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	r.committed = b
+	r.learn(shapes)
+	return nil
+}
+
+// learn takes up shapes that the store has, and with them the undocumented fields that were seen before our time.
+func (r *resource) learn(shapes map[uint32]string) {
+	for number, text := range shapes {
+		if r.shapes[number] != nil {
+			continue
+		}
+		s := parseShape(number, text)
+		r.shapes[number] = s
+		for _, extra := range s.Extras {
+			r.printer.adopt(extra)
+		}
+	}
+}
+
+// known is what the store has of the records of a page.
+type known struct {
+	entries []*entry // nil: the record is unknown
+	shapes  map[uint32]*shape
+}
+
+func (k *known) shape(e *entry) *shape {
+	if e == nil {
+		return nil
+	}
+	return k.shapes[e.shape]
+}
+
+func (r *resource) recall(st *state, snap Snapshot) *known {
+	k := &known{entries: make([]*entry, len(snap.Entries)), shapes: r.shapes}
+	for i, b := range snap.Entries {
+		if b == nil {
+			continue
+		}
+		e, err := unpack(b)
+		if err != nil {
+			// It was there, so the record is no newcomer. No record's sequence is above the stream's.
+			e = entry{sequence: max(st.Floor, st.Stream)}
+		}
+		k.entries[i] = &e
+	}
+	return k
+}
+
+// once returns records with each ID standing once, in its newest version; of two with one stamp the later counts.
+func once(records []schemas.Record) []schemas.Record {
+	at := make(map[schemas.ID]int, len(records))
+	out := make([]schemas.Record, 0, len(records))
+	for _, rec := range records {
+		i, twice := at[rec.ID]
+		switch {
+		case !twice:
+			at[rec.ID] = len(out)
+			out = append(out, rec)
+		case !rec.UpdatedAt.Before(out[i].UpdatedAt):
+			out[i] = rec
+		}
+	}
+	return out
+}
+
+func (d *Differ) setAside(r *resource, a aside) {
+	d.Metrics.setAside.WithLabelValues(string(r.name)).Inc()
+	d.Log.Error("a record cannot be handled and is set aside until it changes", zap.String("account", d.Account),
+		zap.String("resource", string(r.name)), zap.String("id", string(a.id)), zap.String("reason", a.reason))
+}
+
+func (d *Differ) count(events []schemas.Event, out *schemas.Outcome) {
+	if len(events) > 0 && out.Events == nil {
+		out.Events = make(map[schemas.Verb]int)
+	}
+	for i := range events {
+		e := &events[i]
+		out.Events[e.Verb]++
+		d.Metrics.events.WithLabelValues(string(e.Resource), string(e.Verb)).Inc()
+		d.Metrics.delay.WithLabelValues(string(e.Resource)).Observe(max(0, time.Since(e.Time).Seconds()))
+	}
+}
+
+// Metrics are the counters of the diff stage, shared by all accounts.
+type Metrics struct {
+	events       *prometheus.CounterVec
+	delay        *prometheus.HistogramVec
+	setAside     *prometheus.CounterVec
+	undocumented *prometheus.CounterVec
+	recovered    *prometheus.CounterVec
+	rounds       prometheus.Counter
+}
+
+// NewMetrics registers the counters with reg.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	const ns = "cliniko_bridge"
+	m := &Metrics{
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: ns, Name: "events_total", Help: "Events acknowledged by the stream and committed.",
+		}, []string{"resource", "verb"}),
+		delay: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: ns, Name: "detection_delay_seconds",
+			Help:    "From a record's updated_at, by the API's clock, to its event being committed, by ours.",
+			Buckets: []float64{1, 2, 5, 10, 15, 30, 60, 120, 300, 900, 3600, 6 * 3600, 24 * 3600},
+		}, []string{"resource"}),
+		setAside: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: ns, Name: "records_set_aside_total", Help: "Times a record could not be handled.",
+		}, []string{"resource"}),
+		undocumented: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: ns, Name: "undocumented_fields_total", Help: "Fields of the API that the catalogue does not have.",
+		}, []string{"resource"}),
+		recovered: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: ns, Name: "events_recovered_total",
+			Help: "Events that were in the stream and not in the store, read back after a stop or a loss.",
+		}, []string{"resource"}),
+		rounds: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: ns, Name: "pages_decided_again_total", Help: "Pages decided again because stream or store had moved.",
+		}),
+	}
+	reg.MustRegister(m.events, m.delay, m.setAside, m.undocumented, m.recovered, m.rounds)
+	return m
+}

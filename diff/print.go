@@ -1,0 +1,187 @@
+package diff
+
+import (
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dchest/siphash"
+
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
+)
+
+// canonicalForm is the version of the canonical form and of how it is hashed. A change of either is a new version:
+// then no entry compares with one from before.
+const canonicalForm = "1"
+
+// left out of every fingerprint: it moves without any change, and a move of it alone is no event.
+const stampField = "updated_at"
+
+// A Key keys the fingerprints, so that they reveal nothing without it.
+type Key [16]byte
+
+// NewKey derives the key from the operator's secret, which must have 32 characters or more.
+func NewKey(secret string) (Key, error) {
+	if len(secret) < 32 {
+		return Key{}, errors.New("the fingerprint key must have 32 characters or more")
+	}
+	derived, err := hkdf.Key(sha256.New, []byte(secret), nil, "cliniko-bridge fingerprints", len(Key{}))
+	if err != nil {
+		return Key{}, fmt.Errorf("derive the fingerprint key: %w", err)
+	}
+	return Key(derived), nil
+}
+
+// A print is the fingerprint of one version of one record.
+type print struct {
+	shape  *shape
+	fields []uint64 // a keyed hash of each field of the shape, in its order
+	whole  uint64   // a keyed hash of all of them
+	k0, k1 uint64   // the record's own key
+}
+
+// A printer makes the fingerprints of one resource of one account. It is for one goroutine at a time.
+//
+// Each record is hashed under a key of its own, made from the printer's and the record's id: equal values in two
+// records have unequal tags, so that who reads the store cannot even count how many share a birthday.
+type printer struct {
+	k0, k1     uint64
+	scheme     string
+	resource   schemas.Resource
+	documented map[string]bool
+	extras     []string // undocumented fields seen so far, sorted
+	onExtra    func(field string)
+
+	walk    walker
+	names   []string // of the record at hand, in the order they stand
+	seen    int      // how many of names are the record's; the rest are the one's before
+	hashes  []uint64 // of its fields, in the same order
+	layout  *layout  // of the record before, nil once a name differs
+	layouts map[string]*layout
+	scrap   []byte
+}
+
+// A layout is an order in which the fields of records stand. A resource has a handful.
+type layout struct {
+	order []int // names sorted: order[i] is the place of the i-th
+	shape *shape
+}
+
+// maxLayouts bounds what a list with ever new fields can make us remember.
+const maxLayouts = 256
+
+func newPrinter(key Key, account string, resource schemas.Resource, documented []string, onExtra func(string)) *printer {
+	k0, k1 := binary.LittleEndian.Uint64(key[:8]), binary.LittleEndian.Uint64(key[8:])
+	k0, k1 = siphash.Hash128(k0, k1, []byte(account+"/"+string(resource)))
+	p := &printer{
+		k0: k0, k1: k1, resource: resource, onExtra: onExtra,
+		documented: make(map[string]bool, len(documented)),
+	}
+	p.scheme = fmt.Sprintf("%s-%016x", canonicalForm, p.hash([]byte("scheme")))
+	for _, f := range documented {
+		p.documented[f] = true
+	}
+	return p
+}
+
+func (p *printer) hash(b []byte) uint64 { return siphash.Hash(p.k0, p.k1, b) }
+
+// adopt makes field one that the API is known to have.
+func (p *printer) adopt(field string) {
+	if i, found := slices.BinarySearch(p.extras, field); !found {
+		p.extras = slices.Insert(slices.Clone(p.extras), i, field) // the old slice belongs to shapes
+		p.layout, p.layouts = nil, nil
+	}
+}
+
+// print takes the fingerprint of a record. Its errors hold no value of the record.
+func (p *printer) print(id schemas.ID, raw []byte) (print, error) {
+	var out print
+	p.scrap = append(p.scrap[:0], id...)
+	out.k0, out.k1 = siphash.Hash128(p.k0, p.k1, p.scrap)
+	p.seen, p.hashes = 0, p.hashes[:0]
+	err := p.walk.object(raw, func(name, canonical []byte) {
+		if string(name) == stampField {
+			return
+		}
+		p.field(name)
+		p.scrap = append(append(append(p.scrap[:0], name...), 0), canonical...)
+		p.hashes = append(p.hashes, siphash.Hash(out.k0, out.k1, p.scrap))
+	})
+	if err != nil {
+		return print{}, err
+	}
+	if p.layout == nil || p.seen != len(p.names) {
+		p.names = p.names[:p.seen]
+		if err := p.lay(); err != nil {
+			return print{}, err
+		}
+	}
+	out.shape = p.layout.shape
+	out.fields = make([]uint64, len(p.hashes))
+	for i, at := range p.layout.order {
+		out.fields[i] = p.hashes[at]
+	}
+	out.whole = out.wholeOf(nil)
+	return out, nil
+}
+
+// field notes the next field's name. As long as it is the one that the record before had at this place, there is
+// nothing to do: rows of one list nearly always have the same fields in the same order.
+func (p *printer) field(name []byte) {
+	if p.seen < len(p.names) && p.names[p.seen] == string(name) {
+		p.seen++
+		return
+	}
+	p.layout = nil
+	p.names = append(p.names[:p.seen], string(name))
+	p.seen++
+}
+
+// lay finds or makes the layout of the names at hand.
+func (p *printer) lay() error {
+	key := strings.Join(p.names, "\x00")
+	if p.layout = p.layouts[key]; p.layout != nil {
+		return nil
+	}
+	order := make([]int, len(p.names))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return strings.Compare(p.names[a], p.names[b]) })
+	sorted := make([]string, len(order))
+	for i, at := range order {
+		sorted[i] = p.names[at]
+		if i > 0 && sorted[i] == sorted[i-1] {
+			return errDuplicate
+		}
+	}
+	for _, f := range sorted {
+		if _, known := slices.BinarySearch(p.extras, f); !known && !p.documented[f] {
+			p.adopt(f)
+			p.onExtra(f)
+		}
+	}
+	if p.layouts == nil || len(p.layouts) == maxLayouts {
+		p.layouts = make(map[string]*layout)
+	}
+	p.layout = &layout{order: order, shape: p.newShape(sorted, p.extras)}
+	p.layouts[key] = p.layout
+	return nil
+}
+
+// wholeOf hashes those fields together whose index in take is true, all of them if take is nil.
+func (f *print) wholeOf(take []bool) uint64 {
+	var room [512]byte
+	b := room[:0]
+	for i, h := range f.fields {
+		if take == nil || take[i] {
+			b = binary.LittleEndian.AppendUint64(b, h)
+		}
+	}
+	return siphash.Hash(f.k0, f.k1, b)
+}

@@ -1,0 +1,84 @@
+package diff
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"time"
+
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
+)
+
+// state is what the store holds of a resource beside its records, as JSON.
+type state struct {
+	// Revision rises with every commit, so that no two states are equal bytes.
+	Revision uint64 `json:"revision"`
+	// Began and Horizon are as in schemas.Standing.
+	Began   time.Time `json:"began"`
+	Horizon time.Time `json:"horizon"`
+	// Stream is the stream sequence of the resource's last event that the store knows: all up to it are committed.
+	Stream uint64 `json:"stream"`
+	// Floor is below every sequence that is given to a record without one. It is 0 until a store is begun anew beside
+	// a stream that has dropped messages: then the records' last sequences cannot be known, but none is above the
+	// stream's own.
+	Floor uint64 `json:"floor,omitempty"`
+	// Rebuilt tells of a state that was made from the stream, because the store had none.
+	Rebuilt rebuild                 `json:"rebuilt,omitempty"`
+	Oldest  time.Time               `json:"oldest,omitzero"` // with Rebuilt: time of the first event that was there
+	Marks   map[string]schemas.Mark `json:"marks,omitempty"`
+}
+
+type rebuild string
+
+const (
+	rebuilding rebuild = "running" // the stream has not been read to its end
+	rebuilt    rebuild = "done"
+)
+
+// parseState reads the bytes of a state; nil bytes are a resource that nobody has opened.
+func parseState(b []byte) (state, error) {
+	var st state
+	if b == nil {
+		return st, nil
+	}
+	if err := json.Unmarshal(b, &st); err != nil || st.Revision == 0 {
+		return state{}, errors.New("the state in the store is damaged")
+	}
+	return st, nil
+}
+
+// next is the state as it is committed after st: a copy, one revision on.
+func (st *state) next() state {
+	n := *st
+	n.Revision++
+	n.Marks = maps.Clone(st.Marks)
+	if n.Marks == nil {
+		n.Marks = make(map[string]schemas.Mark)
+	}
+	return n
+}
+
+func (st *state) bytes() []byte {
+	b, _ := json.Marshal(st) // nothing in it cannot be encoded
+	return b
+}
+
+func (st *state) standing(tracked int) schemas.Standing {
+	return schemas.Standing{
+		Opened: st.Revision > 0, Began: st.Began, Horizon: st.Horizon, Marks: maps.Clone(st.Marks), Tracked: tracked,
+	}
+}
+
+// cameAfter tells whether a record that is unknown, created at t, came into being after the first look.
+func (st *state) cameAfter(t time.Time) bool {
+	switch {
+	case t.IsZero():
+		return false
+	case t.Equal(st.Began):
+		// What was created in the second of the first look and stood in the list then is known since the opening
+		// page, so this came after it - unless the store was lost, and that knowledge with it.
+		return st.Rebuilt == ""
+	default:
+		return t.After(st.Began)
+	}
+}

@@ -1,0 +1,88 @@
+package diff_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
+)
+
+// stream is a diff.Publisher that remembers nothing but what it stored: it has no duplicate window, so that what is
+// published twice is there twice.
+type stream struct {
+	// onPublish, if non-nil, is asked before each publish how many of the events are stored and what the caller is
+	// told. A count below the number of events needs an error; all of them with an error is a lost acknowledgement.
+	onPublish func(n int) (stored int, err error)
+
+	mu       sync.Mutex
+	sequence uint64
+	messages []message
+	dropped  bool
+}
+
+type message struct {
+	sequence uint64
+	event    schemas.Event
+}
+
+func (s *stream) MaxBytes() int { return 1 << 20 }
+
+func (s *stream) last(account string, resource schemas.Resource) uint64 {
+	for i := len(s.messages) - 1; i >= 0; i-- {
+		if e := &s.messages[i].event; e.Account == account && e.Resource == resource {
+			return s.messages[i].sequence
+		}
+	}
+	return 0
+}
+
+func (s *stream) Publish(_ context.Context, events []schemas.Event, last uint64) (uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at := s.last(events[0].Account, events[0].Resource); at != last {
+		return 0, fmt.Errorf("it ends at %d, not %d: %w", at, last, schemas.ErrStreamAhead)
+	}
+	n, err := len(events), error(nil)
+	if s.onPublish != nil {
+		n, err = s.onPublish(n)
+	}
+	for i, e := range events[:n] {
+		body := e.AppendJSON(nil)
+		back, parseErr := schemas.ParseEvent(body)
+		if parseErr != nil {
+			panic(parseErr)
+		}
+		if i > 0 && (e.Account != events[0].Account || e.Resource != events[0].Resource) {
+			panic("a page of two resources")
+		}
+		back.Began, back.Print = e.Began, e.Print
+		s.sequence++
+		s.messages = append(s.messages, message{s.sequence, back})
+	}
+	return s.sequence, err
+}
+
+func (s *stream) ReadBack(_ context.Context, account string, resource schemas.Resource, after uint64,
+	f func(uint64, schemas.Event) error,
+) (schemas.Extent, error) {
+	s.mu.Lock()
+	extent := schemas.Extent{Last: s.last(account, resource), Dropped: s.dropped, Newest: s.sequence}
+	messages := append([]message(nil), s.messages...)
+	s.mu.Unlock()
+	for _, m := range messages {
+		if m.sequence > after && m.event.Account == account && m.event.Resource == resource {
+			if err := f(m.sequence, m.event); err != nil {
+				return extent, err
+			}
+		}
+	}
+	return extent, nil
+}
+
+// drop forgets the oldest n messages, as retention does.
+func (s *stream) drop(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.messages, s.dropped = s.messages[min(n, len(s.messages)):], true
+}

@@ -1,0 +1,112 @@
+package poller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/robfig/cron/v3"
+	"go.uber.org/zap"
+
+	"github.com/cliniko-bridge/cliniko-bridge/poller/cliniko"
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
+)
+
+// A Source is asked for pages of lists. Every answer that is not a page is a *cliniko.Error, or the context's error.
+type Source interface {
+	List(ctx context.Context, q cliniko.Query) (cliniko.Page, error)
+}
+
+// A Sink takes what was read, and remembers how far that was.
+type Sink interface {
+	// Standing returns how far a resource has been read. It may be asked at any time.
+	Standing(ctx context.Context, resource schemas.Resource) (schemas.Standing, error)
+	// Accept returns nil once every record of page may be forgotten and its mark is safe. After an error it is not
+	// known what was taken in: ask for the standing, read again, and give the records again. It may be given records
+	// that it has taken in already, and older versions of them.
+	Accept(ctx context.Context, page schemas.Page) (schemas.Outcome, error)
+}
+
+// Config is what a Poller is made of.
+type Config struct {
+	Account string
+	Source  Source
+	Sink    Sink
+	Specs   []schemas.Spec
+	// Schedules replaces the catalogue's schedule of a resource: a robfig/cron spec, a seconds field optional, UTC.
+	Schedules map[schemas.Resource]string
+	Log       *zap.Logger
+	Metrics   *Metrics
+}
+
+// A Poller reads all resources of one account.
+type Poller struct {
+	Config
+
+	cron    *cron.Cron
+	readers []*reader // in the order of Specs
+}
+
+// stopGrace is how long a request and its commit may take once the poller was asked to stop.
+const stopGrace = 5 * time.Second
+
+// New makes a Poller that has not begun. Its errors name the resource whose schedule is wrong.
+func New(c Config) (*Poller, error) {
+	p := &Poller{Config: c, cron: newCron(c.Log)}
+	var faults []error
+	for _, spec := range c.Specs {
+		text := spec.Schedule
+		if s, ok := c.Schedules[spec.Resource]; ok {
+			text = s
+		}
+		schedule, err := ParseSchedule(text)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: schedule %q: %w", spec.Resource, text, err))
+			continue
+		}
+		p.readers = append(p.readers, &reader{
+			account: c.Account, spec: spec, feed: spec.Feeds[0], source: c.Source, sink: c.Sink, metrics: c.Metrics,
+			schedule: stagger(schedule, c.Account+"/"+string(spec.Resource)),
+			log:      c.Log.With(zap.String("account", c.Account), zap.String("resource", string(spec.Resource))),
+		})
+	}
+	return p, errors.Join(faults...)
+}
+
+// Run polls until ctx ends, and returns when the last step that it had begun is done: a request and its commit, at
+// most stopGrace. It may be called once.
+func (p *Poller) Run(ctx context.Context) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	context.AfterFunc(ctx, func() {
+		grace := time.AfterFunc(stopGrace, cancel)
+		context.AfterFunc(work, func() { grace.Stop() })
+	})
+
+	var first sync.WaitGroup
+	for _, r := range p.readers {
+		r.entry = p.cron.Schedule(r.schedule, cron.FuncJob(func() { r.poll(ctx, work) }))
+		job := p.cron.Entry(r.entry).WrappedJob // with the chain: it never overlaps with itself
+		first.Go(job.Run)
+	}
+	p.cron.Start()
+	first.Go(func() { p.baselines(ctx, work) })
+
+	<-ctx.Done()
+	<-p.cron.Stop().Done()
+	first.Wait()
+}
+
+// Status tells how each resource is doing, in the order of the catalogue.
+func (p *Poller) Status() []Status {
+	list := make([]Status, len(p.readers))
+	for i, r := range p.readers {
+		list[i] = r.status()
+		if entry := p.cron.Entry(r.entry); entry.Valid() {
+			list[i].NextPoll = entry.Next.UTC()
+		}
+	}
+	return list
+}

@@ -1,0 +1,91 @@
+package poller
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/cliniko-bridge/cliniko-bridge/poller/cliniko"
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
+)
+
+// pageSize is the most that the API gives at once (its docs: per_page, 100 at most).
+const pageSize = 100
+
+// epoch is before every record.
+var epoch = time.Unix(0, 0).UTC()
+
+// A window is a stretch of a feed, by its stamp: from, included, up to until, excluded; a zero until is no end.
+type window struct {
+	from, until time.Time
+	lane        cliniko.Lane
+	deep        bool // read again what was read whole before
+}
+
+// ask reads the first page of the window, oldest first, and tells whether the window holds more than that. The
+// records come sorted by stamp. The caller holds step.
+func (r *reader) ask(ctx context.Context, w window) (page cliniko.Page, more bool, err error) {
+	q := cliniko.Query{Lane: w.lane, Sort: r.feed.Stamp, PerPage: pageSize}
+	q.Filters = append(q.Filters, cliniko.At(r.feed.Stamp, ">=", w.from))
+	if !w.until.IsZero() {
+		q.Filters = append(q.Filters, cliniko.At(r.feed.Stamp, "<", w.until))
+	}
+	if page, err = r.list(ctx, q); err != nil {
+		return page, false, err
+	}
+	more = holdsMore(&page)
+	if !inOrder(page.Records, w.from) {
+		if more {
+			return page, false, errUnordered
+		}
+		slices.SortStableFunc(page.Records, func(a, b schemas.Record) int { return a.UpdatedAt.Compare(b.UpdatedAt) })
+	}
+	return page, more, nil
+}
+
+// holdsMore tells whether a list holds more rows than the page: it is full, or the API counts more.
+func holdsMore(p *cliniko.Page) bool {
+	rows := p.Rows()
+	return rows > 0 && (rows >= pageSize || p.Total > rows || p.Total < 0 && p.Next)
+}
+
+// inOrder tells whether records rise by stamp and none is before from.
+func inOrder(records []schemas.Record, from time.Time) bool {
+	for i := range records {
+		if records[i].UpdatedAt.Before(from) {
+			return false
+		}
+		from = records[i].UpdatedAt
+	}
+	return true
+}
+
+// advance reads one page of w, or, where a single second holds more than a page, all of that second. Each page goes
+// to take, with the stamp up to which the window is read once the page is taken. It returns the window that is left;
+// more says whether there may be anything in it.
+//
+// Why it skips nothing: every record stamped before the next window's from was in a page that was taken, or has moved
+// to a later stamp since, which the next windows cover. What comes twice is for the sink to know.
+func (r *reader) advance(ctx context.Context, w window, take func(p *cliniko.Page, upTo time.Time) error) (rest window, more bool, err error) {
+	page, more, err := r.ask(ctx, w)
+	if err != nil {
+		return w, false, err
+	}
+	last := w.from
+	if n := len(page.Records); n > 0 {
+		last = page.Records[n-1].UpdatedAt
+	}
+	if !more || last.After(w.from) {
+		if err := take(&page, last); err != nil {
+			return w, false, err
+		}
+		w.from = last
+		return w, more, nil
+	}
+	// A full page, and all of it in the one second that we ask from: to ask again would bring the same.
+	if err := r.second(ctx, w, func(p *cliniko.Page) error { return take(p, w.from) }); err != nil {
+		return w, false, err
+	}
+	w.from = w.from.Add(time.Second)
+	return w, true, nil
+}
