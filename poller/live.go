@@ -24,7 +24,8 @@ type deepRead struct {
 	cursor time.Time
 }
 
-// wholeSecond is a second with more rows than a page, and how many it had when all of it was read.
+// wholeSecond is a second with more rows than a page, and how many it had when all of it was read. It had passed by
+// then: while it lasts, a row can change and keep its stamp, and the count stands still.
 type wholeSecond struct {
 	stamp time.Time
 	total int

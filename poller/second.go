@@ -65,7 +65,9 @@ func (r *reader) secondByID(ctx context.Context, w window, take func(*cliniko.Pa
 			}
 		}
 		if !holdsMore(&page) || len(page.Records) == 0 {
-			r.whole = wholeSecond{w.from, total}
+			if w.over {
+				r.whole = wholeSecond{w.from, total}
+			}
 			return nil
 		}
 	}

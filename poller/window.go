@@ -20,6 +20,7 @@ type window struct {
 	from, until time.Time
 	lane        cliniko.Lane
 	deep        bool // read again what was read whole before
+	over        bool // the second at which it begins has passed, by the API's clock: no row can be stamped with it anew
 }
 
 // ask reads the first page of the window, oldest first, and tells whether the window holds more than that. The
@@ -83,9 +84,29 @@ func (r *reader) advance(ctx context.Context, w window, take func(p *cliniko.Pag
 		return w, more, nil
 	}
 	// A full page, and all of it in the one second that we ask from: to ask again would bring the same.
-	if err := r.second(ctx, w, func(p *cliniko.Page) error { return take(p, w.from) }); err != nil {
-		return w, false, err
+	return r.crowded(ctx, w, page.Date, take)
+}
+
+// crowded reads the second at which w begins, which has more rows than a page, and goes on behind it. That takes
+// several requests. While the second lasts, a row that was read can change once more and keep its stamp, so that it is
+// left behind only by a reading that began when it was over: the API's clock is past it, or a later row exists.
+// A second that may last still is left for the next poll to read again.
+func (r *reader) crowded(ctx context.Context, w window, date time.Time, take func(*cliniko.Page, time.Time) error) (rest window, more bool, err error) {
+	next := w
+	next.from = w.from.Add(time.Second)
+	w.over = date.Sub(w.from) >= 2*time.Second
+	for {
+		err := r.second(ctx, w, func(p *cliniko.Page) error { return take(p, w.from) })
+		if err != nil {
+			return w, false, err
+		}
+		if w.over {
+			return next, true, nil
+		}
+		later, _, err := r.ask(ctx, next)
+		if err != nil || later.Rows() == 0 {
+			return w, false, err
+		}
+		w.over = true
 	}
-	w.from = w.from.Add(time.Second)
-	return w, true, nil
 }

@@ -1,0 +1,304 @@
+package poller
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/cliniko-bridge/cliniko-bridge/poller/cliniko"
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
+)
+
+func (r *reader) mustFollow(t *testing.T) {
+	t.Helper()
+	if err := r.follow(t.Context(), t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *reader) mustBaseline(t *testing.T) {
+	t.Helper()
+	if done, _ := r.baseline(t.Context(), t.Context()); !done {
+		t.Fatalf("the baseline did not end: %s", r.status().LastError)
+	}
+}
+
+// However a list moves while it is read, whatever its order of equal stamps, and however many rows share a second:
+// once it stands still, the sink has the last version of every row.
+func TestAMovingListIsReadWhole(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		l, s := newList(), newSink(t)
+		l.noTotal = rapid.Bool().Draw(rt, "no total")
+		for range rapid.IntRange(0, 4).Draw(rt, "bursts before") {
+			l.create(rapid.SampledFrom([]int{1, 3, 99, 100, 101, 250}).Draw(rt, "rows"))
+			l.now += rapid.IntRange(0, 2).Draw(rt, "seconds")
+		}
+		r := newReader(l, s)
+		calm := false
+		l.before = func(int) {
+			if calm {
+				return
+			}
+			for range rapid.IntRange(0, 3).Draw(rt, "moves") {
+				switch {
+				case len(l.rows) == 0 || rapid.IntRange(0, 9).Draw(rt, "move") == 0:
+					l.create(rapid.SampledFrom([]int{1, 1, 120}).Draw(rt, "new rows"))
+				default:
+					l.edit(rapid.IntRange(1, len(l.rows)).Draw(rt, "row"))
+				}
+				l.now += rapid.SampledFrom([]int{0, 0, 0, 1, 60}).Draw(rt, "pause")
+			}
+			if len(l.requests) > 60 {
+				calm = true
+			}
+		}
+		for range rapid.IntRange(1, 5).Draw(rt, "polls") {
+			if err := r.follow(t.Context(), t.Context()); err != nil {
+				rt.Fatalf("follow: %v", err)
+			}
+			if rapid.Bool().Draw(rt, "baseline") {
+				r.baseline(t.Context(), t.Context())
+			}
+		}
+		calm = true
+		l.now++
+		if err := r.follow(t.Context(), t.Context()); err != nil {
+			rt.Fatalf("follow: %v", err)
+		}
+		if done, _ := r.baseline(t.Context(), t.Context()); !done {
+			rt.Fatalf("the baseline did not end: %s", r.status().LastError)
+		}
+		s.holds(rt, l)
+	})
+}
+
+func TestAListIsAskedByKeysetAndNeverByPageNumbers(t *testing.T) {
+	l, s := newList(), newSink(t)
+	for range 5 {
+		l.create(90)
+		l.now++
+	}
+	r := newReader(l, s)
+	r.mustFollow(t)
+	r.mustBaseline(t)
+	for _, q := range l.requests {
+		if q.Page > 1 {
+			t.Errorf("asked for page %d of %v", q.Page, q.Filters)
+		}
+	}
+	s.holds(t, l)
+}
+
+func TestASecondWithThousandsOfRows(t *testing.T) {
+	for name, refuse := range map[string]bool{"by ids": false, "by pages, if ids cannot be sorted": true} {
+		t.Run(name, func(t *testing.T) {
+			l, s := newList(), newSink(t)
+			l.create(1)
+			r := newReader(l, s)
+			r.mustFollow(t)
+			l.now = 50
+			l.create(1234)
+			if refuse {
+				l.refuses["id"] = true
+				l.stable = true // else page numbers make no sense
+			}
+			l.now = 51
+			l.create(2)
+			r.mustFollow(t)
+			s.holds(t, l)
+			if got := s.standing.Marks[schemas.Live].Cursor; !got.Equal(at(51)) {
+				t.Errorf("the cursor is %s, want %s", got, at(51))
+			}
+		})
+	}
+}
+
+func TestASecondWhosePagesRepeatIsAnErrorAndNoProgress(t *testing.T) {
+	l, s := newList(), newSink(t)
+	l.create(1)
+	r := newReader(l, s)
+	r.mustFollow(t)
+	l.now = 50
+	l.create(300)
+	l.refuses["id"], l.stable, l.firstPageOnly = true, true, true
+	err := r.follow(t.Context(), t.Context())
+	if err == nil || !strings.Contains(err.Error(), "pages repeat") {
+		t.Errorf("got %v, want the repetition named", err)
+	}
+	if got := s.standing.Marks[schemas.Live].Cursor; got.After(at(50)) {
+		t.Errorf("the cursor is %s, past what was read", got)
+	}
+}
+
+func TestAFullSecondThatStandsStillIsNotReadAgainByEveryPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, s := newList(), newSink(t)
+		l.create(1)
+		r := newReader(l, s)
+		r.mustFollow(t)
+		l.now = 50
+		l.create(2000)
+		l.now = 52
+		r.mustFollow(t)
+		r.mustFollow(t) // the look-back once more, since the cursor has moved far
+		before := len(l.requests)
+		time.Sleep(5 * time.Second)
+		l.edit(7)
+		r.mustFollow(t)
+		if got := len(l.requests) - before; got > 4 {
+			t.Errorf("the poll took %d requests, want 4 at most", got)
+		}
+		s.holds(t, l)
+		// A value that changes under its stamp does not show in the count; it is found when the look-back is read whole.
+		l.rows[9].version++
+		time.Sleep(deepEvery)
+		r.mustFollow(t)
+		s.holds(t, l)
+	})
+}
+
+func TestRowsThatShowLateAreMetInTheLookBack(t *testing.T) {
+	l, s := newList(), newSink(t)
+	l.create(3)
+	r := newReader(l, s)
+	r.mustFollow(t)
+	l.now = 200
+	l.create(1)
+	l.rows[5] = &row{created: 210, updated: 210, visible: 320}
+	l.now = 315
+	l.create(1) // becomes 6: rows has 5 already
+	r.mustFollow(t)
+	if _, ok := s.seen["5"]; ok {
+		t.Fatal("a row was seen before it shows")
+	}
+	l.now = 320
+	r.mustFollow(t)
+	s.holds(t, l)
+}
+
+func TestTheLookBackFollowsTheLateness(t *testing.T) {
+	l, s := newList(), newSink(t)
+	l.create(1)
+	r := newReader(l, s)
+	r.mustFollow(t)
+	s.late = 90 * time.Second
+	r.mustFollow(t)
+	s.late = 0
+	r.mustFollow(t)
+	if got, want := s.standing.Marks[schemas.Live].Lookback, 3*time.Minute; got != want {
+		t.Errorf("the look-back is %s, want %s", got, want)
+	}
+	from := l.requests[len(l.requests)-1].Filters[0].Value
+	if want := schemas.FormatStamp(at(-180)); from != want {
+		t.Errorf("asked from %s, want %s", from, want)
+	}
+}
+
+func TestTheOpeningLookTakesTheNewestAndAllOfItsSecond(t *testing.T) {
+	for name, spoil := range map[string]func(*list){
+		"plain":                               func(*list) {},
+		"the direction in `order` is ignored": func(l *list) { l.ignoresOrder = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, s := newList(), newSink(t)
+			l.create(40)
+			l.now = 9
+			l.create(150)
+			spoil(l)
+			r := newReader(l, s)
+			r.mustFollow(t)
+			first := s.pages[0]
+			ids := map[schemas.ID]bool{}
+			for _, rec := range first.Records {
+				if rec.UpdatedAt.Equal(at(9)) {
+					ids[rec.ID] = true
+				}
+			}
+			if !first.Opening || !first.Began.Equal(at(9)) || len(ids) != 150 {
+				t.Errorf("opening %v, began %s, %d rows of its second; want all 150", first.Opening, first.Began, len(ids))
+			}
+		})
+	}
+}
+
+func TestAListThatCannotBeSortedIsNotRead(t *testing.T) {
+	l, s := newList(), newSink(t)
+	for range 200 {
+		l.create(1)
+		l.now++
+	}
+	l.ascending = true
+	r := newReader(l, s)
+	if err := r.follow(t.Context(), t.Context()); !errors.Is(err, errUnordered) {
+		t.Errorf("got %v", err)
+	}
+	if len(s.pages) != 0 {
+		t.Error("something was accepted")
+	}
+}
+
+func TestAnEmptyListIsOpenedAndComplete(t *testing.T) {
+	l, s := newList(), newSink(t)
+	r := newReader(l, s)
+	r.mustFollow(t)
+	r.mustBaseline(t)
+	l.now = 5
+	l.create(1)
+	r.mustFollow(t)
+	s.holds(t, l)
+	if !s.standing.Began.IsZero() {
+		t.Errorf("began at %s, want no time: all that comes is new", s.standing.Began)
+	}
+}
+
+func TestAFailureMovesNothing(t *testing.T) {
+	boom := errors.New("the sink fails")
+	server := &cliniko.Error{Kind: cliniko.Server, Path: "/patients", Status: 502}
+	for name, fail := range map[string]func(*list, *sink){
+		"the second request": func(l *list, _ *sink) { l.failures = []error{nil, server} },
+		"the second page":    func(_ *list, s *sink) { s.fail = []error{nil, boom} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, s := newList(), newSink(t)
+			l.create(1)
+			r := newReader(l, s)
+			r.mustFollow(t)
+			for l.now = 10; l.now < 14; l.now++ {
+				l.create(80)
+			}
+			fail(l, s)
+			if err := r.follow(t.Context(), t.Context()); !errors.Is(err, boom) && !errors.Is(err, server) {
+				t.Fatalf("got %v", err)
+			}
+			r.mustFollow(t)
+			s.holds(t, l)
+		})
+	}
+}
+
+func TestTheBaselineResumesWhereItStopped(t *testing.T) {
+	l, s := newList(), newSink(t)
+	for range 20 {
+		l.create(70)
+		l.now += 200
+	}
+	r := newReader(l, s)
+	r.mustFollow(t)
+	l.failures = make([]error, 10)
+	l.failures = append(l.failures, &cliniko.Error{Kind: cliniko.Server, Status: 500})
+	if done, _ := r.baseline(t.Context(), t.Context()); done {
+		t.Fatal("it ended before its end")
+	}
+	before := len(l.requests)
+	r = newReader(l, s) // another process
+	r.mustFollow(t)
+	r.mustBaseline(t)
+	s.holds(t, l)
+	if got := len(l.requests) - before; got > 14 { // of 20 pages and the live list
+		t.Errorf("the second process took %d requests", got)
+	}
+}
