@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/admin"
+)
+
+// binary is the real command, built once for all tests.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "cliniko-bridge-test-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "cliniko-bridge")
+	out, err := exec.CommandContext(context.Background(), "go", "build", "-o", path, ".").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// A process is a bridge that runs as a process of its own.
+type process struct {
+	t      testing.TB
+	config string
+	addr   string // of its status
+	cmd    *exec.Cmd
+	stderr *lockedBuffer
+	ended  chan error
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// startProcess writes config to a file and starts a bridge with it. The text says "ADMIN" for the address of the status.
+func startProcess(t testing.TB, config string) *process {
+	t.Helper()
+	addr := freeAddr(t)
+	path := filepath.Join(t.TempDir(), "bridge.yaml")
+	text := bytes.ReplaceAll([]byte(config), []byte("ADMIN"), []byte(addr))
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{t: t, config: path, addr: addr, stderr: &lockedBuffer{}}
+	p.start()
+	t.Cleanup(func() {
+		if p.cmd != nil {
+			p.kill()
+		}
+		if t.Failed() {
+			tail := p.stderr.String()
+			t.Logf("the bridge's log ends:\n%s", tail[max(0, len(tail)-6000):])
+		}
+	})
+	return p
+}
+
+func (p *process) start() {
+	p.t.Helper()
+	path, err := binary()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.cmd = exec.CommandContext(context.Background(), path, "run", "--config", p.config)
+	p.cmd.Stderr = p.stderr
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	cmd := p.cmd
+	go func() { ended <- cmd.Wait() }()
+	p.ended = ended
+}
+
+// kill is kill -9.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.ended
+	p.cmd = nil
+}
+
+// stop is SIGTERM. It fails the test unless the bridge ends within ten seconds with status 0.
+func (p *process) stop() {
+	p.t.Helper()
+	began := time.Now()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Fatal(err)
+	}
+	select {
+	case err := <-p.ended:
+		if err != nil {
+			p.t.Errorf("after SIGTERM: %v, want exit status 0", err)
+		}
+	case <-time.After(10 * time.Second):
+		p.t.Error("ten seconds after SIGTERM it still runs")
+		p.kill()
+		return
+	}
+	p.t.Logf("stopped in %s", time.Since(began).Round(time.Millisecond))
+	p.cmd = nil
+}
+
+// status asks the bridge what it is doing; ok is false while it does not answer.
+func (p *process) status() (s admin.Status, ok bool) {
+	body, code := p.get("/status")
+	return s, code == http.StatusOK && json.Unmarshal(body, &s) == nil
+}
+
+func (p *process) get(path string) ([]byte, int) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.addr+path, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, 0
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(resp.Body); err != nil {
+		return nil, 0
+	}
+	return b.Bytes(), resp.StatusCode
+}
+
+// waitFor asks ok ten times a second until it says yes, and fails the test if it does not within limit.
+func waitFor(t testing.TB, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(limit)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not within %s: %s", limit, what)
+		}
+	}
+}
+
+// baselinesComplete says that every resource's first look is done.
+func (p *process) baselinesComplete() bool {
+	s, ok := p.status()
+	if !ok || len(s.Accounts) == 0 {
+		return false
+	}
+	for _, a := range s.Accounts {
+		if len(a.Resources) == 0 {
+			return false
+		}
+		for _, r := range a.Resources {
+			if r.Baseline != admin.BaselineComplete {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// freeAddr is a loopback address that nobody listened on just now.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	var lc net.ListenConfig
+	l, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/admin"
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/bridge"
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/config"
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/render"
+	"github.com/cliniko-bridge/cliniko-bridge/poller/clinikotest"
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
+	"go.uber.org/zap"
+)
+
+func newDemo(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "See it work: a pretended clinic, everything embedded",
+		Long: `demo starts a pretended clinic with invented people, and a bridge with an embedded NATS server that follows
+it, and prints the events. It needs no account and no server, keeps nothing, and asks nothing of any other host.`,
+		Example: "  cliniko-bridge demo",
+		Args:    cobra.NoArgs,
+	}
+	rate := cmd.Flags().Float64("rate", 1, "changes a second in the clinic, about")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return e.demo(cmd.Context(), *rate) }
+	return cmd
+}
+
+func (e *env) demo(ctx context.Context, rate float64) error {
+	dir, err := os.MkdirTemp("", "cliniko-bridge-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // at worst some files of invented people stay
+
+	clinic := clinikotest.New(clinikotest.Options{Seed: uint64(time.Now().UnixNano()), KeepVersions: 1})
+	clinic.Populate(clinikotest.SmallClinic())
+	api := clinikotest.NewServer(clinic)
+	defer api.Close()
+
+	cfg, err := demoConfig(dir, clinic.Key(), api.URL)
+	if err != nil {
+		return err
+	}
+	// Warnings alone: what an operator would read stands between the events otherwise.
+	log := e.logger().WithOptions(zap.IncreaseLevel(zap.WarnLevel))
+	b, err := bridge.New(cfg, bridge.Options{Log: log})
+	if err != nil {
+		return err
+	}
+	server := admin.New(cfg.Admin.Listen, admin.Deps{
+		Version: versionText(), Ready: b.Ready, Status: b.Status, Metrics: b.Metrics(), Log: log,
+	})
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return serve(ctx, b, server, log) })
+	group.Go(func() error {
+		if !waitReady(ctx, b) {
+			return nil
+		}
+		e.greet(b, server)
+		live, quit := context.WithCancel(ctx)
+		defer quit()
+		group.Go(func() error { return clinikotest.NewLive(clinic, 1).Run(live, rate) })
+		return e.follow(ctx, b.Conn(), cfg.NATS.Stream, []string{b.Template().All()})
+	})
+	return group.Wait()
+}
+
+// demoConfig is a configuration as a user would write it, with the shortest intervals that the budget allows.
+func demoConfig(dir, key, url string) (*config.Config, error) {
+	text := fmt.Sprintf(`
+accounts:
+  - api_key: %q
+    user_agent: "cliniko-bridge demo (demo@clinic.example)"
+    base_url: %q
+data_dir: %q
+admin: {listen: "127.0.0.1:0"}
+resources:
+`, key, url, filepath.Join(dir, "data"))
+	for _, spec := range schemas.Catalogue(schemas.Edition2017) {
+		every := "@every 15s"
+		if spec.Resource == "appointments" || spec.Resource == "patients" {
+			every = "@every 2s"
+		}
+		text += fmt.Sprintf("  %s: {schedule: %q}\n", spec.Resource, every)
+	}
+	path := filepath.Join(dir, "bridge.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	return config.Load(path, func(string) string { return "" })
+}
+
+// waitReady waits until the bridge follows the clinic, so that the first change is not before the first look.
+func waitReady(ctx context.Context, b *bridge.Bridge) bool {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if b.Opened() && len(b.Ready(ctx)) == 0 && everyCursorKnown(b.Status()) {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+	}
+}
+
+func everyCursorKnown(s admin.Status) bool {
+	for _, a := range s.Accounts {
+		for _, r := range a.Resources {
+			if r.Baseline == admin.BaselinePending {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// greet says what is to be seen. In a pipe it goes to stderr, so that stdout is events alone.
+func (e *env) greet(b *bridge.Bridge, server *admin.Server) {
+	w := e.stdout
+	if e.style() == render.Plain {
+		w = e.stderr
+	}
+	say(w, `A pretended clinic is at work, and a bridge follows it. Its people are invented.
+
+  the same events    nats sub -s %s '%s'
+  status             http://%s/
+  stop               Ctrl-C
+
+`, b.URL(), b.Template().All(), server.Addr())
+}

@@ -1,0 +1,48 @@
+package admin
+
+import (
+	"net"
+	"net/http"
+	"strings"
+)
+
+// guard refuses what the server is not for, and sets on every answer the headers that keep a browser from doing
+// more with it than showing it.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", contentPolicy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		switch {
+		case !s.meant(r.Host):
+			http.Error(w, "this name is not one of this server's; ask under "+s.Addr(), http.StatusMisdirectedRequest)
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			h.Set("Allow", "GET, HEAD")
+			http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// meant says whether a request under host was meant for us. A server on loopback has loopback names only: any other
+// that leads here is of somebody who wants a browser to read us. One that listens to a network cannot know its names.
+func (s *Server) meant(host string) bool {
+	if s.listener != nil && !isLoopback(s.Addr()) {
+		return true
+	}
+	return isLoopback(host) || strings.EqualFold(host, s.addr)
+}
+
+// isLoopback says whether host, which may have a port, is localhost or a loopback address.
+func isLoopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,113 @@
+package bridge
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/config"
+	"github.com/cliniko-bridge/cliniko-bridge/diff"
+	"github.com/cliniko-bridge/cliniko-bridge/poller"
+	"github.com/cliniko-bridge/cliniko-bridge/poller/cliniko"
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
+)
+
+// An account is one Cliniko account of the bridge, whether or not this process has its lease.
+type account struct {
+	b         *Bridge
+	cfg       *config.Account
+	specs     []schemas.Spec
+	schedules map[schemas.Resource]string
+
+	mu     sync.Mutex // guards the following, which are there while the lease is held
+	client *cliniko.Client
+	poller *poller.Poller
+}
+
+func newAccount(b *Bridge, cfg *config.Account) (*account, error) {
+	a := &account{b: b, cfg: cfg, schedules: make(map[schemas.Resource]string)}
+	for _, spec := range schemas.Catalogue(schemas.Edition2017) {
+		if cfg.Resources != nil && !slices.Contains(cfg.Resources, spec.Resource) {
+			continue
+		}
+		a.specs = append(a.specs, spec)
+		if s := b.cfg.Resources[spec.Resource].Schedule; s != "" {
+			a.schedules[spec.Resource] = s
+		}
+	}
+	return a, ClientConfig(cfg).Validate()
+}
+
+// ClientConfig says how to ask the account's API.
+func ClientConfig(a *config.Account) cliniko.Config {
+	return cliniko.Config{
+		APIKey: cliniko.Secret(a.APIKey.Reveal()), UserAgent: a.UserAgent, BaseURL: a.BaseURL,
+		RequestsPerMinute: a.RequestsPerMinute,
+	}
+}
+
+// run follows the account while this process has its lease.
+func (a *account) run(ctx context.Context, lease diff.Lease) {
+	client, err := cliniko.New(ClientConfig(a.cfg), a.b.shared, &ledger{a.b.store, a.cfg.Name})
+	if err != nil {
+		a.b.log.Error("the account cannot be followed", zap.String("account", a.cfg.Name), zap.Error(err))
+		return
+	}
+	sink := diff.New(diff.Config{
+		Account: a.cfg.Name, Lease: lease, Store: a.b.store, Publisher: a.b.stream, Key: a.b.key,
+		Documented: documented,
+		Snapshot:   a.b.cfg.Baseline == config.BaselinePublish,
+		Thin:       a.b.cfg.Events.Data == config.DataThin,
+		Log:        a.b.log, Metrics: a.b.metrics.diff,
+	})
+	p, err := poller.New(poller.Config{
+		Account: a.cfg.Name, Source: client, Sink: sink, Specs: a.specs, Schedules: a.schedules,
+		Log: a.b.log, Metrics: a.b.metrics.poller,
+	})
+	if err != nil {
+		a.b.log.Error("the account cannot be followed", zap.String("account", a.cfg.Name), zap.Error(err))
+		return
+	}
+	a.set(client, p)
+	defer a.set(nil, nil)
+	p.Run(ctx)
+}
+
+func (a *account) set(c *cliniko.Client, p *poller.Poller) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.client, a.poller = c, p
+}
+
+func (a *account) running() (*cliniko.Client, *poller.Poller) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.client, a.poller
+}
+
+func documented(resource schemas.Resource) []string {
+	spec, _ := schemas.Lookup(schemas.Edition2017, resource)
+	return spec.Fields
+}
+
+// ledger keeps what an account spent of its budget beside its records, so that a restart does not spend it again.
+type ledger struct {
+	store   diff.Store
+	account string
+}
+
+const (
+	ledgerNote = "budget"
+	ledgerTTL  = 2 * time.Minute
+)
+
+func (l *ledger) Spent(ctx context.Context) ([]byte, error) {
+	return l.store.Note(ctx, l.account, ledgerNote)
+}
+
+func (l *ledger) Reserve(ctx context.Context, spent []byte) error {
+	return l.store.PutNote(ctx, l.account, ledgerNote, spent, ledgerTTL)
+}

@@ -1,0 +1,221 @@
+package bridge
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.uber.org/zap"
+
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/config"
+	"github.com/cliniko-bridge/cliniko-bridge/diff"
+	"github.com/cliniko-bridge/cliniko-bridge/poller"
+	"github.com/cliniko-bridge/cliniko-bridge/poller/cliniko"
+	"github.com/cliniko-bridge/cliniko-bridge/publisher"
+	"github.com/cliniko-bridge/cliniko-bridge/publisher/embedded"
+)
+
+// leaseTTL is how long an account's lease outlives a process that was killed: the longest that another waits for it.
+// It is renewed every third of that.
+const leaseTTL = 6 * time.Second
+
+// Options are what a Bridge is made of beside the configuration.
+type Options struct {
+	Log *zap.Logger
+}
+
+// A Bridge follows the accounts of one configuration.
+type Bridge struct {
+	cfg     *config.Config
+	log     *zap.Logger
+	key     diff.Key
+	holder  string
+	metrics metrics
+
+	accounts []*account
+
+	// nats, js and store are there once open has come through.
+	embedded *embedded.Server
+	nats     *nats.Conn
+	js       jetstream.JetStream
+	store    diff.Store
+	stream   *publisher.Publisher
+	template publisher.Template
+	shared   *http.Transport
+
+	opened atomic.Bool
+	mu     sync.Mutex // guards waiting
+	// waiting is what the start waits for, a sentence; "" once it waits for nothing.
+	waiting string
+}
+
+type metrics struct {
+	registry *prometheus.Registry
+	poller   *poller.Metrics
+	diff     *diff.Metrics
+}
+
+// New makes a Bridge that has not begun. It opens nothing but the fingerprint key.
+func New(cfg *config.Config, opts Options) (*Bridge, error) {
+	secret, err := config.FingerprintKey(cfg)
+	if err != nil {
+		return nil, err
+	}
+	key, err := diff.NewKey(secret.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	template, err := publisher.ParseTemplate(cfg.NATS.Subject)
+	if err != nil {
+		return nil, fmt.Errorf("nats.subject: %w", err)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	b := &Bridge{
+		cfg: cfg, log: opts.Log, key: key, holder: holder(), template: template,
+		metrics: metrics{registry: registry, poller: poller.NewMetrics(registry), diff: diff.NewMetrics(registry)},
+		shared:  cliniko.NewTransport(), waiting: "it is starting",
+	}
+	for i := range cfg.Accounts {
+		a, err := newAccount(b, &cfg.Accounts[i])
+		if err != nil {
+			return nil, fmt.Errorf("account %s: %w", cfg.Accounts[i].Name, err)
+		}
+		b.accounts = append(b.accounts, a)
+	}
+	return b, nil
+}
+
+// holder names this process in the store, so that an operator sees who has an account.
+func holder() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:6])
+}
+
+// Metrics is where the bridge's counters are.
+func (b *Bridge) Metrics() *prometheus.Registry { return b.metrics.registry }
+
+// Run opens the store and the stream, waiting for servers that do not answer yet, and follows every account until ctx
+// ends. Then it stops within ten seconds, with what is in flight committed or left to be done again, and returns nil.
+// An error means that it could not begin, and that waiting would not help.
+func (b *Bridge) Run(ctx context.Context) error {
+	defer b.close()
+	if err := b.open(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	b.wait("")
+	b.opened.Store(true)
+	var all sync.WaitGroup
+	for _, a := range b.accounts {
+		all.Go(func() { diff.Lead(ctx, b.store, a.cfg.Name, b.holder, leaseTTL, b.log, a.run) })
+	}
+	all.Wait()
+	return nil
+}
+
+func (b *Bridge) open(ctx context.Context) error {
+	if err := os.MkdirAll(b.cfg.DataDir, 0o700); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	b.wait("it waits for the store")
+	store, err := OpenStore(ctx, b.cfg, b.log)
+	if err != nil {
+		return err
+	}
+	b.store = store
+	b.wait("it waits for NATS")
+	if err := b.connect(ctx); err != nil {
+		return err
+	}
+	report, err := publisher.Ensure(ctx, b.js, StreamConfig(b.cfg, b.template))
+	if err != nil {
+		return err
+	}
+	for _, w := range report.Warnings {
+		b.log.Warn("about the stream", zap.String("warning", w))
+	}
+	if len(report.Faults) > 0 {
+		var faults []error
+		for _, f := range report.Faults {
+			faults = append(faults, errors.New(f))
+		}
+		return fmt.Errorf("the stream %s cannot be used: %w", b.cfg.NATS.Stream, errors.Join(faults...))
+	}
+	b.stream, err = publisher.New(ctx, b.nats, publisher.Config{Stream: b.cfg.NATS.Stream, Template: b.template}, b.log)
+	return err
+}
+
+// connect connects to the server of the configuration, or starts the embedded one.
+func (b *Bridge) connect(ctx context.Context) (err error) {
+	if b.cfg.NATS.URL.IsZero() {
+		b.embedded, err = embedded.Start(embedded.Config{Dir: NATSDir(b.cfg), Listen: b.cfg.NATS.Listen, Logger: b.log})
+		if err != nil {
+			return err
+		}
+		b.log.Info("an embedded NATS server is running", zap.String("url", b.embedded.URL()))
+		b.nats, err = b.embedded.Conn(ctx, "cliniko-bridge", b.log)
+	} else {
+		b.nats, err = publisher.Connect(ctx, ConnectConfig(b.cfg), b.log)
+	}
+	if err != nil {
+		return err
+	}
+	b.js, err = jetstream.New(b.nats)
+	return err
+}
+
+// URL is where the events can be subscribed to: the embedded server, or the configured one without its password.
+func (b *Bridge) URL() string {
+	if b.embedded != nil {
+		return b.embedded.URL()
+	}
+	return b.nats.ConnectedUrlRedacted()
+}
+
+// Opened says that store and stream are open. Conn and URL may be used from then on.
+func (b *Bridge) Opened() bool { return b.opened.Load() }
+
+// Conn is the connection to NATS.
+func (b *Bridge) Conn() *nats.Conn { return b.nats }
+
+// Template makes the subjects.
+func (b *Bridge) Template() publisher.Template { return b.template }
+
+func (b *Bridge) close() {
+	if b.nats != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		publisher.Close(ctx, b.nats)
+	}
+	if b.embedded != nil {
+		b.embedded.Shutdown()
+	}
+	if b.store != nil {
+		if err := b.store.Close(); err != nil {
+			b.log.Warn("close the store", zap.Error(err))
+		}
+	}
+	b.shared.CloseIdleConnections()
+}
+
+func (b *Bridge) wait(what string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting = what
+}

@@ -1,0 +1,56 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/admin"
+)
+
+// Status is what /status shows.
+func (b *Bridge) Status() admin.Status {
+	var s admin.Status
+	for _, a := range b.accounts {
+		out := admin.Account{Name: a.cfg.Name, RequestsPerMinute: a.cfg.RequestsPerMinute}
+		client, p := a.running()
+		if p != nil {
+			out.Leader = true
+			stats := client.Budget().Stats()
+			out.RequestsPerMinute = stats.PerMinute
+			out.RequestsLastMinute = stats.Total()
+			for _, r := range p.Status() {
+				out.Resources = append(out.Resources, admin.Resource{
+					Name: r.Resource, Baseline: r.Baseline, Tracked: r.Tracked, Cursor: admin.Time{Time: r.Cursor},
+					LastPoll: admin.Time{Time: r.LastPoll}, NextPoll: admin.Time{Time: r.NextPoll},
+					LastError: r.LastError, Events: r.Events,
+				})
+			}
+		}
+		s.Accounts = append(s.Accounts, out)
+	}
+	return s
+}
+
+// Ready returns one sentence for each reason why the bridge does not do its work: it has not come through its start,
+// NATS or the store does not answer, or the lease of an account is another's.
+func (b *Bridge) Ready(ctx context.Context) []string {
+	b.mu.Lock()
+	waiting := b.waiting
+	b.mu.Unlock()
+	if waiting != "" {
+		return []string{waiting}
+	}
+	var reasons []string
+	if !b.nats.IsConnected() {
+		reasons = append(reasons, "NATS is not connected")
+	}
+	if err := b.store.Ping(ctx); err != nil {
+		reasons = append(reasons, "the store does not answer")
+	}
+	for _, a := range b.accounts {
+		if _, p := a.running(); p == nil {
+			reasons = append(reasons, fmt.Sprintf("the lease of account %s is not held", a.cfg.Name))
+		}
+	}
+	return reasons
+}

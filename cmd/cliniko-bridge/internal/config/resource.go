@@ -1,0 +1,48 @@
+package config
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
+)
+
+// availableTimes is the one resource that has days to set, and mostDays is how many the API gives in one answer.
+const (
+	availableTimes = "available_times"
+	mostDays       = 7
+)
+
+// catalogue names the resources that an account can follow, of every edition: which of them this account has is
+// seen when it is asked.
+func catalogue() []string {
+	var names []string
+	for _, edition := range []schemas.Edition{schemas.Edition2017, schemas.Edition(API2025)} {
+		for _, spec := range schemas.Catalogue(edition) {
+			if name := string(spec.Resource); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// settable names the resources that may be under "resources". The settings of available_times are read whether or
+// not the catalogue has it.
+func settable() []string {
+	names := catalogue()
+	if !slices.Contains(names, availableTimes) {
+		names = append(names, availableTimes)
+	}
+	return names
+}
+
+// known parses one of names.
+func known(names []string) func(string) (schemas.Resource, error) {
+	return func(text string) (schemas.Resource, error) {
+		if !slices.Contains(names, text) {
+			return "", errors.New("is not a resource; " + suggest(text, names))
+		}
+		return schemas.Resource(text), nil
+	}
+}

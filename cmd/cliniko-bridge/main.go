@@ -1,0 +1,69 @@
+// Command cliniko-bridge tells the world what changes in Cliniko accounts: it polls their API, and publishes an event
+// for each change to NATS JetStream.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/config"
+)
+
+func main() {
+	// A second signal ends the process at once: once the first has come, stop lets the next have its usual effect.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
+// Exit statuses.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2 // bad flags or bad configuration
+)
+
+// run is the whole command. It returns the exit status.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	e := &env{getenv: getenv, stdout: stdout, stderr: stderr}
+	root := newRoot(e)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var faults config.Faults
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errSaid):
+		return exitFailed
+	case errors.As(err, &faults):
+		for _, f := range faults {
+			say(stderr, "%s\n", f)
+		}
+		return exitUsage
+	case errors.As(err, &usage):
+		say(stderr, "cliniko-bridge: %s\n", err)
+		return exitUsage
+	default:
+		say(stderr, "cliniko-bridge: %s\n", err)
+		return exitFailed
+	}
+}
+
+// errSaid is a failure that the command has told its user about already.
+var errSaid = errors.New("failed")
+
+// A usageError is a mistake in flags or arguments.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// say writes to a terminal or a pipe. Whoever closed it does not listen any more, which is no failure of ours.
+func say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/admin"
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/bridge"
+	"go.uber.org/zap"
+)
+
+func newRun(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Follow the accounts of a configuration, for ever",
+		Long: `run follows the accounts of a configuration until it is asked to stop (SIGINT, SIGTERM). It stops within
+ten seconds, and loses nothing by it. Without --config it takes one account from the environment:
+CLINIKO_API_KEY, CLINIKO_USER_AGENT, and if they are not as usual CLINIKO_BASE_URL, NATS_URL, REDIS_URL,
+FINGERPRINT_KEY, DATA_DIR, ADMIN_LISTEN.`,
+		Example: `  CLINIKO_API_KEY=…-au1 CLINIKO_USER_AGENT='Northside Bridge (ops@northside.example)' cliniko-bridge run
+  cliniko-bridge run --config bridge.yaml`,
+		Args: cobra.NoArgs,
+	}
+	load := configFlag(e, cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := load()
+		if err != nil {
+			return err
+		}
+		log := e.logger()
+		b, err := bridge.New(cfg, bridge.Options{Log: log})
+		if err != nil {
+			return err
+		}
+		server := admin.New(cfg.Admin.Listen, admin.Deps{
+			Version: versionText(), Ready: b.Ready, Status: b.Status, Metrics: b.Metrics(), Log: log,
+		})
+		return serve(cmd.Context(), b, server, log)
+	}
+	return cmd
+}
+
+// serve runs the bridge and its server for operators until ctx ends or the bridge cannot go on.
+func serve(ctx context.Context, b *bridge.Bridge, server *admin.Server, log *zap.Logger) error {
+	if err := server.Listen(ctx); err != nil {
+		return err
+	}
+	log.Info("status and metrics are served", zap.String("address", server.Addr()))
+	group, ctx := errgroup.WithContext(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	group.Go(func() error { return server.Run(ctx) })
+	group.Go(func() error {
+		defer cancel()
+		return b.Run(ctx)
+	})
+	err := group.Wait()
+	if err == nil {
+		log.Info("stopped")
+	}
+	return err
+}

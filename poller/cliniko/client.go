@@ -1,0 +1,198 @@
+package cliniko
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// A Client asks Cliniko with one API key. It is safe for use by many goroutines at once.
+type Client struct {
+	base      *url.URL // no slash at its end
+	userAgent string
+	// authorize puts the key into a request. It is a func and not the key, since package fmt would print a key in an
+	// unexported field.
+	authorize func(*http.Request)
+	transport http.RoundTripper
+	timeout   time.Duration
+	maxBytes  int64
+	budget    *Budget
+}
+
+// New returns the client of one account, or all that is wrong with cfg, see Config.Validate. It sends nothing.
+//
+// transport is what the account's connections come from: share one NewTransport among all accounts; nil makes one of
+// its own. It must not follow redirects, and no *http.Transport does. ledger is where the budget remembers over
+// restarts what was spent; nil means that it does not. A process that gets an account back, which another had in the
+// meantime, makes a new client: the old one's budget does not know what the other spent.
+func New(cfg Config, transport http.RoundTripper, ledger Ledger) (*Client, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	base, _ := parseBase(cfg.BaseURL)
+	if transport == nil {
+		transport = NewTransport()
+	}
+	key := cfg.APIKey
+	return &Client{
+		base:      base,
+		userAgent: cfg.UserAgent,
+		authorize: func(r *http.Request) { r.SetBasicAuth(key.Reveal(), "") },
+		transport: transport,
+		timeout:   cfg.Timeout,
+		maxBytes:  cfg.MaxBytes,
+		budget:    NewBudget(cfg.RequestsPerMinute, ledger),
+	}, nil
+}
+
+// BaseURL is the address that every request goes below, without a slash at its end.
+func (c *Client) BaseURL() string { return c.base.String() }
+
+// Budget is the budget that all requests of the client share.
+func (c *Client) Budget() *Budget { return c.budget }
+
+// List asks for one page of a list, once q.Lane's turn in the budget has come.
+//
+// A request that brought no page is an *Error. Other errors are ctx's, wrapped (whatever had come by then is
+// forgotten), and ErrForeignLink if q.Path is no plain path. The page's records share one array of bytes.
+func (c *Client) List(ctx context.Context, q Query) (Page, error) {
+	a, err := c.get(ctx, q.Path, q.encode(), q.Lane)
+	if err != nil {
+		return Page{}, err
+	}
+	page, err := decodePage(a.body, q.Key, q.Stamp)
+	if err != nil {
+		return Page{}, badBody(a, err)
+	}
+	page.Date = a.date
+	return page, nil
+}
+
+// Get asks for one object: a record by its own address, or a resource that is one object. path is anything that
+// Resolve takes, a query included. It returns the object's bytes as they came and the answer's Date, zero if it has
+// none. Errors are those of List; an empty object is a BadBody.
+func (c *Client) Get(ctx context.Context, path string, lane Lane) ([]byte, time.Time, error) {
+	path, query, err := c.resolve(path)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	a, err := c.get(ctx, path, query, lane)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	object, err := decodeObject(a.body)
+	if err != nil {
+		return nil, time.Time{}, badBody(a, err)
+	}
+	return object, a.date, nil
+}
+
+// encode is the query as the API takes it. Filters keep their order, so that equal queries are equal URLs.
+func (q Query) encode() string {
+	var b []byte
+	add := func(key, value string) {
+		if len(b) > 0 {
+			b = append(b, '&')
+		}
+		b = append(b, url.QueryEscape(key)...)
+		b = append(b, '=')
+		b = append(b, url.QueryEscape(value)...)
+	}
+	for _, f := range q.Filters {
+		add("q[]", f.Field+":"+f.Op+f.Value)
+	}
+	if q.Sort != "" {
+		add("sort", q.Sort)
+	}
+	if q.Desc {
+		add("order", "desc")
+	}
+	if q.Page > 1 {
+		add("page", strconv.Itoa(q.Page))
+	}
+	perPage := q.PerPage
+	if perPage <= 0 || perPage > maxPerPage {
+		perPage = maxPerPage
+	}
+	add("per_page", strconv.Itoa(perPage))
+	return string(b)
+}
+
+const maxPerPage = 100
+
+// An answer is a response with status 200, read to its end.
+type answer struct {
+	path string
+	body []byte
+	date time.Time
+}
+
+// get sends one request and reads its answer. Everything that is sent goes through here.
+func (c *Client) get(ctx context.Context, path, query string, lane Lane) (answer, error) {
+	if !plainPath(path) {
+		return answer{}, ErrForeignLink
+	}
+	if err := c.budget.Wait(ctx, lane); err != nil {
+		if ctx.Err() != nil {
+			return answer{}, fmt.Errorf("GET %s: %w", path, err)
+		}
+		return answer{}, &Error{Kind: Network, Path: path, Reason: "not sent: " + err.Error(), Err: err}
+	}
+	u := *c.base
+	u.Path += path
+	u.RawQuery = query
+
+	limited, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	a, err := c.roundTrip(limited, path, &u)
+	var known *Error
+	switch {
+	case err == nil || errors.As(err, &known):
+		return a, err
+	case ctx.Err() != nil:
+		return answer{}, fmt.Errorf("GET %s: %w", path, ctx.Err())
+	case limited.Err() != nil:
+		return answer{}, &Error{Kind: Network, Path: path, Reason: fmt.Sprintf("no answer within %s", c.timeout), Err: limited.Err()}
+	default:
+		return answer{}, networkError(path, err)
+	}
+}
+
+// roundTrip returns an *Error if the server's answer says what is wrong, and any other error as it came.
+//
+// It calls the transport itself: an http.Client would add only what is not wanted here, redirects first of all. The
+// transport repeats a request on its own if a kept connection turns out to be closed; that second one is not in the
+// budget, and is too rare to matter.
+func (c *Client) roundTrip(ctx context.Context, path string, u *url.URL) (answer, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return answer{}, err
+	}
+	r.Header.Set("Accept", "application/json")
+	r.Header.Set("User-Agent", c.userAgent)
+	c.authorize(r)
+	resp, err := c.transport.RoundTrip(r)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if e := c.judge(path, resp); e != nil {
+		// What is left of a short body is read, so that the connection can be used again; nobody looks at it.
+		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
+		return answer{}, e
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, c.maxBytes+1))
+	if err != nil {
+		return answer{}, err
+	}
+	if int64(len(body)) > c.maxBytes {
+		return answer{}, &Error{Kind: TooLarge, Path: path, Status: resp.StatusCode, Reason: fmt.Sprintf("a body of more than %d bytes", c.maxBytes)}
+	}
+	return answer{path: path, body: body, date: dateOf(resp.Header)}, nil
+}

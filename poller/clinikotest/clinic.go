@@ -1,0 +1,229 @@
+package clinikotest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
+)
+
+// DefaultKey is the API key of a clinic whose options name none. Its shard is au1.
+const DefaultKey = "clinikotest-au1"
+
+// defaultBase stands in the links of rows that are read before any server has been started.
+const defaultBase = "https://clinic.example/v1"
+
+// Options are what a clinic is made from. The zero value is a clinic on the machine's clock, with integer ids, the
+// default key, and the API's own limit of requests.
+type Options struct {
+	// Seed decides every random choice: names, ids, the order of ties, which answers a fault hits. The same seed
+	// and the same calls, made one after another, give the same clinic.
+	Seed uint64
+	// Now is the clinic's clock: stamps, the Date header and the rate limit are taken from it. It must not call
+	// the clinic. Nil means time.Now.
+	Now func() time.Time
+	// Key is the API key, its shard as a suffix ("…-au1") or none, which means au1. Empty means DefaultKey.
+	Key string
+	// BaseURL is what the links inside records begin with, "/v1" included. Empty means the address of the first
+	// server, or of the first request to a Handler. Once set it stays, so that a restart changes no record.
+	BaseURL string
+	// StringIDs writes ids as JSON strings, as the API does since 2020, instead of JSON numbers.
+	StringIDs bool
+	// BigIDs gives most records an id past 2^53 in no order of creation, as the API does since 2022. About one in
+	// five stays short: both kinds mix in one account.
+	BigIDs bool
+	// RequestsPerMinute is how many requests are answered within one minute of the clinic's clock; those above it
+	// get 429. 0 means 200, a negative number means no limit.
+	RequestsPerMinute int
+	// StableTies lists rows of equal sort values in the order of their creation. Otherwise their order differs
+	// from request to request: the API does not state one.
+	StableTies bool
+	// Respell writes each row anew on each read, with other white space, key order and spelling of numbers.
+	// Clinic.Record still gives the plain spelling.
+	Respell bool
+	// KeepVersions is how many of its latest versions a record keeps for History. 0 means all of them; a clinic
+	// that runs for days wants 1.
+	KeepVersions int
+}
+
+// A Clinic is the data of one Cliniko account. It is safe for concurrent use. All its times are those of its own
+// clock, UTC and to the second. A method that is given a resource it does not have panics: that is a mistake in the
+// test. A record that is not there is no such mistake, since another goroutine may have removed it.
+type Clinic struct {
+	opts Options
+
+	mu    sync.Mutex // guards the rest
+	rng   *rand.Rand // the data
+	ties  *rand.Rand // the order of ties and the spelling, so that reading changes no data
+	base  string     // what links begin with; "" until somebody needs it
+	lists map[schemas.Resource]*collection
+}
+
+// New makes an empty clinic that has every resource of the 2017 catalogue.
+func New(opts Options) *Clinic {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Key == "" {
+		opts.Key = DefaultKey
+	}
+	if opts.RequestsPerMinute == 0 {
+		opts.RequestsPerMinute = 200
+	}
+	c := &Clinic{
+		opts:  opts,
+		rng:   rand.New(rand.NewPCG(opts.Seed, 1)),
+		ties:  rand.New(rand.NewPCG(opts.Seed, 2)),
+		base:  opts.BaseURL,
+		lists: map[schemas.Resource]*collection{},
+	}
+	for _, spec := range schemas.Catalogue(schemas.Edition2017) {
+		c.lists[spec.Resource] = newCollection(spec, c.rng)
+	}
+	return c
+}
+
+// Now is the clinic's time as its stamps have it: UTC, whole seconds.
+func (c *Clinic) Now() time.Time { return c.opts.Now().UTC().Truncate(time.Second) }
+
+// Key is the API key that the clinic's servers accept.
+func (c *Clinic) Key() string { return c.opts.Key }
+
+// Has says whether the clinic has such a resource.
+func (c *Clinic) Has(resource schemas.Resource) bool {
+	_, ok := c.lists[resource] // the map never changes after New
+	return ok
+}
+
+// Record is the record's JSON, exactly as a list embeds it now. ok is false if the list does not show it: it was
+// removed, is hidden, is not visible yet, or never was.
+func (c *Clinic) Record(resource schemas.Resource, id schemas.ID) (raw []byte, ok bool) {
+	l, _ := c.open(resource)
+	defer c.mu.Unlock()
+	r := l.visible(id)
+	if r == nil {
+		return nil, false
+	}
+	return bytes.Clone(c.encoded(r.now())), true
+}
+
+// Field is the value of one top-level field of a record, as JSON. ok is false if the list does not show the record,
+// or if it has no such field.
+func (c *Clinic) Field(resource schemas.Resource, id schemas.ID, name string) (value json.RawMessage, ok bool) {
+	l, _ := c.open(resource)
+	defer c.mu.Unlock()
+	r := l.visible(id)
+	if r == nil {
+		return nil, false
+	}
+	f := r.now().field(name)
+	if f == nil {
+		return nil, false
+	}
+	return f.appendValue(nil, c.root()), true
+}
+
+// Related is the id of the record that a relation points to: the "patient" of an appointment. ok is false if the list
+// does not show the record, or if it has no such relation.
+func (c *Clinic) Related(resource schemas.Resource, id schemas.ID, name string) (other schemas.ID, ok bool) {
+	l, _ := c.open(resource)
+	defer c.mu.Unlock()
+	r := l.visible(id)
+	if r == nil {
+		return "", false
+	}
+	other = schemas.ID(r.now().field(name).relative())
+	return other, other != ""
+}
+
+// IDs are the ids of the records that the list shows now, in the order of their creation.
+func (c *Clinic) IDs(resource schemas.Resource) []schemas.ID {
+	l, _ := c.open(resource)
+	defer c.mu.Unlock()
+	var ids []schemas.ID
+	for _, r := range l.order {
+		if l.visible(r.id) == r {
+			ids = append(ids, r.id)
+		}
+	}
+	return ids
+}
+
+// UpdatedAt is the updated_at of a record that the list shows, and the zero time of any other.
+func (c *Clinic) UpdatedAt(resource schemas.Resource, id schemas.ID) time.Time {
+	l, _ := c.open(resource)
+	defer c.mu.Unlock()
+	if r := l.visible(id); r != nil {
+		return time.Unix(r.now().updated, 0).UTC()
+	}
+	return time.Time{}
+}
+
+// A Version is one state of a record.
+type Version struct {
+	UpdatedAt time.Time // its updated_at
+	ShownAt   time.Time // from when on a list could show it: later than UpdatedAt if it was made late
+	Raw       []byte    // the record, byte for byte
+}
+
+// History is every state that the record has had, oldest first, also after its removal. States in which it is hidden,
+// or which are not visible yet, are among them. See Options.KeepVersions for how far it goes back.
+func (c *Clinic) History(resource schemas.Resource, id schemas.ID) []Version {
+	l, _ := c.open(resource)
+	defer c.mu.Unlock()
+	r := l.rows[id]
+	if r == nil {
+		return nil
+	}
+	all := make([]Version, len(r.versions))
+	for i, v := range r.versions {
+		all[i] = Version{
+			UpdatedAt: time.Unix(v.updated, 0).UTC(),
+			ShownAt:   time.Unix(v.shownAt, 0).UTC(),
+			Raw:       bytes.Clone(c.encoded(v)),
+		}
+	}
+	return all
+}
+
+// open locks the clinic, shows what has become visible meanwhile, and returns the list of resource with the time as
+// a Unix second. The caller unlocks.
+func (c *Clinic) open(resource schemas.Resource) (*collection, int64) {
+	l, ok := c.lists[resource]
+	if !ok {
+		panic(fmt.Sprintf("clinikotest: there is no resource %q", resource))
+	}
+	c.mu.Lock()
+	now := c.Now().Unix()
+	l.settle(now)
+	return l, now
+}
+
+// bind makes base the beginning of all links inside records, unless they have one already.
+func (c *Clinic) bind(base string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.base == "" {
+		c.base = base
+	}
+}
+
+// root is what links begin with. The first one who asks settles it. c.mu is held.
+func (c *Clinic) root() string {
+	if c.base == "" {
+		c.base = defaultBase
+	}
+	return c.base
+}
+
+// encoded is the JSON of v, made once. c.mu is held.
+func (c *Clinic) encoded(v *version) []byte {
+	if v.raw == nil {
+		v.raw = encode(v.fields, c.root())
+	}
+	return v.raw
+}

@@ -1,0 +1,122 @@
+package clinikotest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
+)
+
+// An edit is something that people of a clinic change about a record: the fields, and what they become. It may come
+// up with the values that are there already.
+type edit func(m *maker, v *version) Fields
+
+// edits are what may change about each resource. None of them archives, cancels or deletes.
+var edits = map[schemas.Resource][]edit{
+	"appointments":          {moveAppointment, arrive, stayAway, choose("notes", remarks), settleAppointment},
+	"patients":              {phone("patient_phone_numbers", "Mobile"), moveHouse, mail, choose("occupation", occupations), choose("notes", remarks), rename},
+	"invoices":              {pay, choose("notes", remarks)},
+	"invoice_items":         {choose("name", services), amount("discounted_amount", 1, 9)},
+	"medical_alerts":        {choose("name", alerts)},
+	"contacts":              {phone("phone_numbers", "Work"), moveHouse, mail, choose("occupation", occupations)},
+	"daily_availabilities":  {openingHours},
+	"products":              {stock, amount("price_ex_tax", 31, 90), choose("product_supplier_name", suppliers)},
+	"stock_adjustments":     {choose("comment", remarks), choose("adjustment_type", reasons)},
+	"practitioners":         {choose("designation", callings), choose("description", remarks), toggle("show_in_online_bookings")},
+	"businesses":            {moveHouse, toggle("show_in_online_bookings")},
+	"appointment_types":     {choose("color", colors), choose("name", services), toggle("show_in_online_bookings")},
+	"billable_items":        {amount("price", 40, 180), choose("name", services)},
+	"concession_types":      {choose("name", concessions)},
+	"referral_source_types": {choose("name", sources), subcategories},
+	"taxes":                 {amount("amount", 1, 20)},
+	"users":                 {mail, choose("role", roles), toggle("user_active")},
+}
+
+// plausible are changes of r after which at least one field has another value. c.mu is held.
+func (c *Clinic) plausible(l *collection, r *row, now int64) Fields {
+	at := time.Unix(now, 0).UTC()
+	m := &maker{c: c, rng: c.rng, resource: l.spec.Resource, row: r, at: at, now: at}
+	for {
+		fields := pick(c.rng, edits[l.spec.Resource])(m, r.latest())
+		// Only what the record has is changed: a business, for one, has no third line of address.
+		for name := range fields {
+			if r.latest().field(name) == nil {
+				delete(fields, name)
+			}
+		}
+		if _, names := changed(r.latest().fields, fields); len(names) > 0 {
+			return fields
+		}
+	}
+}
+
+func choose(name string, list []string) edit {
+	return func(m *maker, _ *version) Fields { return Fields{name: pick(m.rng, list)} }
+}
+
+func amount(name string, low, high int) edit {
+	return func(m *maker, _ *version) Fields { return Fields{name: m.amount(low, high)} }
+}
+
+func toggle(name string) edit {
+	return func(_ *maker, v *version) Fields {
+		f := v.field(name)
+		return Fields{name: f == nil || string(f.value) != "true"}
+	}
+}
+
+func phone(name, kind string) edit {
+	return func(m *maker, _ *version) Fields { return Fields{name: phoneList(pick(m.rng, phones), kind)} }
+}
+
+func moveHouse(m *maker, _ *version) Fields {
+	p := invent(m.rng)
+	return Fields{"address_1": p.street, "city": p.city, "post_code": p.postCode, "state": p.state}
+}
+
+func mail(m *maker, v *version) Fields {
+	return Fields{"email": mailbox(m.rng, v.text("first_name"), v.text("last_name"))}
+}
+
+func rename(m *maker, v *version) Fields {
+	last := pick(m.rng, lastNames)
+	return Fields{"last_name": last, "label": v.text("first_name") + " " + last}
+}
+
+func moveAppointment(m *maker, _ *version) Fields {
+	begin := m.workday(m.now)
+	end := begin.Add(time.Duration(m.between(2, 4)) * 15 * time.Minute)
+	return Fields{"appointment_start": schemas.FormatStamp(begin), "appointment_end": schemas.FormatStamp(end)}
+}
+
+func arrive(_ *maker, _ *version) Fields {
+	return Fields{"patient_arrived": true, "did_not_arrive": false}
+}
+
+// stayAway sets the flag that in the API has three states.
+func stayAway(m *maker, _ *version) Fields {
+	return Fields{"patient_arrived": false, "did_not_arrive": pick(m.rng, []any{true, false, nil})}
+}
+
+func settleAppointment(m *maker, _ *version) Fields {
+	return Fields{
+		"invoice_status":        pick(m.rng, []any{nil, 10, 20}),
+		"treatment_note_status": pick(m.rng, []any{nil, 10, 90}),
+	}
+}
+
+func pay(m *maker, v *version) Fields {
+	if v.text("status_description") == "Paid" {
+		return Fields{"status": 10, "status_description": "Open", "closed_at": nil} // the payment was refused
+	}
+	return Fields{"status": 20, "status_description": "Paid", "closed_at": schemas.FormatStamp(m.now)}
+}
+
+func stock(m *maker, _ *version) Fields { return Fields{"stock_level": m.between(0, 60)} }
+
+func openingHours(m *maker, _ *version) Fields { return Fields{"availabilities": m.hours()} }
+
+func subcategories(m *maker, _ *version) Fields {
+	all := []string{"Search engine", "Map listing", "Forum", "Newsletter"}
+	return Fields{"subcategories": slices.Clone(all[:m.between(1, len(all))])}
+}

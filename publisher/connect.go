@@ -1,0 +1,177 @@
+package publisher
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+)
+
+// A ConnectConfig says where NATS is and who we are.
+type ConnectConfig struct {
+	// URL is one server or several of a cluster, "nats://a:4222,nats://b:4222". It may hold a user and a password,
+	// or a token; they stand in no error and no log line.
+	URL       string
+	Name      string // the connection's name, for people who look at the server; "" means cliniko-bridge
+	CredsFile string // a NATS credentials file; "" means none
+	CAFile    string // root certificates in PEM; "" means those of the system
+	CertFile  string // our own certificate in PEM, for a server that asks for one; needs KeyFile
+	KeyFile   string
+	// InProcess is a server in this process. It is used in place of URL.
+	InProcess nats.InProcessConnProvider
+}
+
+const (
+	dialTimeout = 3 * time.Second // a server of the list, so that a stop need not wait long
+	retryFirst  = 250 * time.Millisecond
+	retryMost   = 5 * time.Second
+	// A dead network is noticed after pingEvery, twice: NATS's own default is four minutes.
+	pingEvery = 20 * time.Second
+)
+
+// Connect connects to NATS. While no server answers it tries again until ctx ends, so that a bridge that is started
+// before its NATS waits for it; its error is then that of the last attempt. It returns at once if waiting cannot
+// help: bad configuration, a file that is missing, credentials or certificates that are refused.
+//
+// The connection never gives up later either. While it is down, whatever is sent fails at once and nothing is kept
+// to be sent later: a message that goes out behind the back of whoever was told that it failed might be stored
+// after somebody has looked whether it is there.
+func Connect(ctx context.Context, cfg ConnectConfig, logger *zap.Logger) (*nats.Conn, error) {
+	opts, shown, err := cfg.options(logger)
+	if err != nil {
+		return nil, fmt.Errorf("nats: %w", err)
+	}
+	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
+		nc, err := opts.Connect()
+		if err == nil {
+			return nc, nil
+		}
+		err = fmt.Errorf("nats: connect to %s: %w", shown, err)
+		if hopeless(err) {
+			return nil, err
+		}
+		logger.Warn("waiting for nats", zap.Error(err), zap.Duration("again_in", wait))
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, err
+		case <-timer.C:
+		}
+	}
+}
+
+// Close takes leave of NATS: subscriptions end, what is written goes out, the connection closes. It waits for that
+// until ctx ends, and then closes at once.
+func Close(ctx context.Context, nc *nats.Conn) {
+	closed := nc.StatusChanged(nats.CLOSED)
+	if nc.Drain() == nil {
+		select {
+		case <-closed:
+		case <-ctx.Done():
+		}
+	}
+	nc.Close()
+}
+
+// hopeless tells whether an attempt failed for a reason that waiting does not mend.
+func hopeless(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	return errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) ||
+		errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrSecureConnRequired) ||
+		errors.Is(err, nats.ErrSecureConnWanted) || errors.Is(err, fs.ErrNotExist) ||
+		errors.Is(err, fs.ErrPermission) || errors.As(err, &certificate)
+}
+
+// splitURL checks the list of servers and gives it twice: to connect with, and to show to people.
+func splitURL(list string) (servers []string, shown string, err error) {
+	var show []string
+	for i, s := range strings.Split(list, ",") {
+		s = strings.TrimSpace(s)
+		if !strings.Contains(s, "://") {
+			s = "nats://" + s
+		}
+		u, err := url.Parse(s)
+		if err != nil || u.Hostname() == "" { // the error would hold the URL, and the URL a password
+			return nil, "", fmt.Errorf(`server %d of nats.url is not a URL; write nats://HOST:PORT, and %%-encode what is odd in a password`, i+1)
+		}
+		servers = append(servers, s)
+		show = append(show, u.Scheme+"://"+u.Host)
+	}
+	return servers, strings.Join(show, ","), nil
+}
+
+// options turns c into those of nats.go, and gives the servers' addresses as people may see them.
+func (c ConnectConfig) options(logger *zap.Logger) (nats.Options, string, error) {
+	opts := nats.GetDefaultOptions()
+	servers, shown, err := []string(nil), "the server in this process", error(nil)
+	if c.InProcess == nil {
+		servers, shown, err = splitURL(c.URL)
+	}
+	if err != nil {
+		return opts, "", err
+	}
+	opts.Servers = servers
+	for _, set := range c.list(logger) {
+		if err := set(&opts); err != nil { // a file of c that is missing or is not what it should be
+			return opts, "", err
+		}
+	}
+	return opts, shown, nil
+}
+
+func (c ConnectConfig) list(logger *zap.Logger) []nats.Option {
+	opts := []nats.Option{
+		nats.Name(cmp.Or(c.Name, "cliniko-bridge")),
+		nats.Timeout(dialTimeout),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(time.Second),
+		nats.ReconnectJitter(500*time.Millisecond, time.Second),
+		nats.ReconnectBufSize(-1),   // nothing is sent later: see Connect
+		nats.IgnoreAuthErrorAbort(), // a server whose accounts are being reloaded may refuse us twice
+		nats.PingInterval(pingEvery),
+		nats.MaxPingsOutstanding(2),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				logger.Warn("nats connection lost", zap.Error(err))
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			logger.Info("nats connection is back", zap.String("server", nc.ConnectedAddr()))
+		}),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
+			logger.Debug("nats does not answer", zap.Error(err))
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			logger.Warn("nats reports an error", zap.Error(err))
+		}),
+		nats.LameDuckModeHandler(func(*nats.Conn) {
+			logger.Info("nats server is about to shut down")
+		}),
+	}
+	if c.InProcess != nil {
+		opts = append(opts, nats.InProcessServer(c.InProcess))
+	}
+	if c.CredsFile != "" {
+		opts = append(opts, nats.UserCredentials(c.CredsFile), func(*nats.Options) error {
+			_, err := os.Stat(c.CredsFile) // nats.go reads it late, and asks again for ever
+			return err
+		})
+	}
+	if c.CAFile != "" {
+		opts = append(opts, nats.RootCAs(c.CAFile))
+	}
+	if c.CertFile != "" || c.KeyFile != "" {
+		opts = append(opts, nats.ClientCert(c.CertFile, c.KeyFile))
+	}
+	return opts
+}
