@@ -182,8 +182,8 @@ func connected(tb testing.TB, nc *nats.Conn) {
 	}
 }
 
-// onceEach fails the test unless each of the records from..from+n-1 has exactly one message.
-func onceEach(tb testing.TB, js jetstream.JetStream, from, n int) {
+// onceEach fails the test unless each of the records 1..n has exactly one message.
+func onceEach(tb testing.TB, js jetstream.JetStream, n int) {
 	tb.Helper()
 	times := map[schemas.ID]int{}
 	for _, m := range publishertest.Collect(tb, js, stream, "") {
@@ -193,9 +193,9 @@ func onceEach(tb testing.TB, js jetstream.JetStream, from, n int) {
 		}
 		times[e.RecordID]++
 	}
-	for i := range n {
-		if got := times[schemas.ID(strconv.Itoa(from+i))]; got != 1 {
-			tb.Errorf("record %d is in the stream %d times, want once", from+i, got)
+	for id := 1; id <= n; id++ {
+		if got := times[schemas.ID(strconv.Itoa(id))]; got != 1 {
+			tb.Errorf("record %d is in the stream %d times, want once", id, got)
 		}
 	}
 	if len(times) != n {

@@ -62,11 +62,21 @@ func (p *Process) Kill() {
 	p.cmd = nil
 }
 
-// Stop freezes the process (SIGSTOP): its connections stay open and nothing answers.
-func (p *Process) Stop(tb testing.TB) { tb.Helper(); p.signal(tb, syscall.SIGSTOP) }
+// Stop freezes the process (SIGSTOP) and returns when it stands: its connections stay open and nothing answers.
+func (p *Process) Stop(tb testing.TB) {
+	tb.Helper()
+	p.signal(tb, syscall.SIGSTOP)
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(p.cmd.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+		tb.Fatalf("nats-server does not stand still: %v", err)
+	}
+}
 
 // Cont thaws the process (SIGCONT).
-func (p *Process) Cont(tb testing.TB) { tb.Helper(); p.signal(tb, syscall.SIGCONT) }
+func (p *Process) Cont(tb testing.TB) {
+	tb.Helper()
+	p.signal(tb, syscall.SIGCONT)
+}
 
 func (p *Process) signal(tb testing.TB, s os.Signal) {
 	tb.Helper()

@@ -57,8 +57,8 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 // page is rendered whole before it is sent, so that a fault in it is no half page.
 func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
 	var b bytes.Buffer
-	err := pageTemplate.Execute(&b, pageData{Style: pageStyle, Version: s.deps.Version, Accounts: s.deps.Status().Accounts})
-	if err != nil {
+	data := pageData{Style: pageStyle, Version: s.deps.Version, Accounts: s.deps.Status().Accounts}
+	if err := pageTemplate.Execute(&b, data); err != nil {
 		s.broken(w, "page", err)
 		return
 	}

@@ -81,3 +81,17 @@ ADMIN_LISTEN: the value is not host:port, such as 127.0.0.1:8321`,
 		}
 	}
 }
+
+// Whoever only listens needs no account, and a wrong place is a fault still.
+func TestPlacesNeedsNoAccount(t *testing.T) {
+	c, err := Places(env(map[string]string{"NATS_URL": "nats://nats.example:4222", "DATA_DIR": "/var/lib/bridge"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := c.NATS.URL.Reveal()+" "+c.DataDir, "nats://nats.example:4222 /var/lib/bridge"; got != want {
+		t.Errorf("got %q; want %q", got, want)
+	}
+	if _, err := Places(env(map[string]string{"NATS_URL": "http://nats.example"})); err == nil {
+		t.Error("got no error for a URL that is not one of NATS")
+	}
+}

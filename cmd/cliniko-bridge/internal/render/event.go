@@ -17,8 +17,8 @@ import (
 //
 //	2027-03-27 10:03:57Z  updated    appointments/343589               #4    notes, patient_arrived
 //
-// Plain, for programs: subject, record ID, sequence, time and changed fields, with a tab between; the fields have commas
-// between them, and "-" stands for none:
+// Plain, for programs: subject, record ID, sequence, time and changed fields, with a tab between; the fields have
+// commas between them, and "-" stands for none:
 //
 //	cliniko.appointments.updated⇥343589⇥4⇥2027-03-27T10:03:57Z⇥notes,patient_arrived
 //
