@@ -81,7 +81,7 @@ type verdict struct {
 }
 
 // judge is the heart of the bridge: does this record, met now, mean an event?
-func (r *resource) judge(st *state, page *schemas.Page, rec *schemas.Record, old *entry, oldShape *shape, fresh *print) verdict {
+func (r *resource) judge(st *state, page *schemas.Page, rec *schemas.Record, old *entry, oldShape *shape, fresh *fingerprint) verdict {
 	if old != nil {
 		d := r.printer.compare(old, oldShape, fresh)
 		switch {
@@ -112,7 +112,7 @@ func (r *resource) judge(st *state, page *schemas.Page, rec *schemas.Record, old
 	}
 }
 
-func (r *resource) event(st *state, page *schemas.Page, rec *schemas.Record, fresh *print, sequence uint64, v verdict) schemas.Event {
+func (r *resource) event(st *state, page *schemas.Page, rec *schemas.Record, fresh *fingerprint, sequence uint64, v verdict) schemas.Event {
 	e := schemas.Event{
 		ID:       eventID(r.account, r.name, rec.ID, sequence, fresh.whole),
 		Account:  r.account,

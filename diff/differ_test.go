@@ -27,18 +27,17 @@ type bench struct {
 	thin   bool
 }
 
-func newBench(t testing.TB) *bench {
-	t.Helper()
+func newBench(tb testing.TB) *bench {
+	tb.Helper()
 	b := &bench{store: difftest.NewMemory(), stream: &stream{}}
-	b.restart(t)
+	b.restart(tb)
 	return b
 }
 
 // restart is a new process: it knows nothing but what store and stream hold.
 func (b *bench) restart(t interface{ Fatalf(string, ...any) }) {
 	lease, err := b.store.Acquire(context.Background(), "northside", "test", time.Hour)
-	var held *diff.HeldError
-	if errors.As(err, &held) {
+	if _, held := errors.AsType[*diff.HeldError](err); held {
 		if err = b.store.Release(context.Background(), diff.Lease{Account: "northside", Token: b.differ.Lease.Token}); err == nil {
 			lease, err = b.store.Acquire(context.Background(), "northside", "test", time.Hour)
 		}

@@ -48,7 +48,7 @@ func tagBits(n int) int {
 }
 
 // pack makes the bytes of an entry.
-func pack(sequence uint64, updated time.Time, f *print) []byte {
+func pack(sequence uint64, updated time.Time, f *fingerprint) []byte {
 	bits := tagBits(len(f.fields))
 	b := make([]byte, 0, 24+(bits*len(f.fields)+7)/8)
 	b = append(b, packing<<4)
@@ -122,7 +122,7 @@ type difference struct {
 
 // compare tells what changed from e, whose shape is old (nil if the store has lost it), to f. A field that the API
 // itself gained since e was made does not count.
-func (p *printer) compare(e *entry, old *shape, f *print) difference {
+func (p *printer) compare(e *entry, old *shape, f *fingerprint) difference {
 	if old == nil || old.Scheme != p.scheme || len(e.tags) != (tagBits(len(old.Fields))*len(old.Fields)+7)/8 {
 		return difference{}
 	}

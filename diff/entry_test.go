@@ -22,7 +22,7 @@ func testPrinter(secret string, documented ...string) *printer {
 	return newPrinter(key, "northside", "patients", documented, func(string) {})
 }
 
-func mustPrint(t interface{ Fatalf(string, ...any) }, p *printer, id schemas.ID, raw string) print {
+func mustPrint(t interface{ Fatalf(string, ...any) }, p *printer, id schemas.ID, raw string) fingerprint {
 	f, err := p.print(id, []byte(raw))
 	if err != nil {
 		t.Fatalf("print %s: %v", raw, err)
@@ -183,7 +183,7 @@ func FuzzUnpack(f *testing.F) {
 	fresh, _ := p.print("1", []byte(`{"id":1,"a":2}`))
 	f.Add(pack(3, time.Unix(5, 0), &fresh), fresh.shape.text)
 	f.Add([]byte{packing << 4, 0xff}, `{}`)
-	f.Fuzz(func(t *testing.T, b []byte, text string) {
+	f.Fuzz(func(_ *testing.T, b []byte, text string) {
 		if e, err := unpack(b); err == nil {
 			p.compare(&e, parseShape(e.shape, text), &fresh)
 		}

@@ -101,7 +101,7 @@ func TestEveryFaultAtEveryStep(t *testing.T) {
 					b.accept(t, page, live(7, row("1", -9, 7, "AAA"), row("4", 6, 6, "D")))
 					want := []string{"created 2#1", "updated 1#1 name", "updated 2#2 name", "created 3#1", "created 4#1", "updated 1#2 name"}
 					if ending == "the store is lost" {
-						want = lostStore(b, fault)
+						want = lostStore(fault)
 					}
 					b.wantTold(t, want...)
 				})
@@ -113,7 +113,7 @@ func TestEveryFaultAtEveryStep(t *testing.T) {
 // lostStore is what a lost store makes of the page: what the stream holds is known again. Of record 1, which existed
 // before the bridge and of which no event may be there, the earlier version is gone, so that its change is told with
 // its fields not known. Sequences of records without an event rise from the stream's own.
-func lostStore(b *bench, fault string) []string {
+func lostStore(fault string) []string {
 	switch fault {
 	case "look up fails", "publish: nothing stored":
 		return []string{"created 2#1", "updated 1#2", "updated 2#2 name", "created 3#2", "created 4#2", "updated 1#3 name"}

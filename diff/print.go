@@ -36,8 +36,8 @@ func NewKey(secret string) (Key, error) {
 	return Key(derived), nil
 }
 
-// A print is the fingerprint of one version of one record.
-type print struct {
+// A fingerprint is what is left of one version of one record.
+type fingerprint struct {
 	shape  *shape
 	fields []uint64 // a keyed hash of each field of the shape, in its order
 	whole  uint64   // a keyed hash of all of them
@@ -99,8 +99,8 @@ func (p *printer) adopt(field string) {
 }
 
 // print takes the fingerprint of a record. Its errors hold no value of the record.
-func (p *printer) print(id schemas.ID, raw []byte) (print, error) {
-	var out print
+func (p *printer) print(id schemas.ID, raw []byte) (fingerprint, error) {
+	var out fingerprint
 	p.scrap = append(p.scrap[:0], id...)
 	out.k0, out.k1 = siphash.Hash128(p.k0, p.k1, p.scrap)
 	p.seen, p.hashes = 0, p.hashes[:0]
@@ -113,12 +113,12 @@ func (p *printer) print(id schemas.ID, raw []byte) (print, error) {
 		p.hashes = append(p.hashes, siphash.Hash(out.k0, out.k1, p.scrap))
 	})
 	if err != nil {
-		return print{}, err
+		return fingerprint{}, err
 	}
 	if p.layout == nil || p.seen != len(p.names) {
 		p.names = p.names[:p.seen]
 		if err := p.lay(); err != nil {
-			return print{}, err
+			return fingerprint{}, err
 		}
 	}
 	out.shape = p.layout.shape
@@ -175,7 +175,7 @@ func (p *printer) lay() error {
 }
 
 // wholeOf hashes those fields together whose index in take is true, all of them if take is nil.
-func (f *print) wholeOf(take []bool) uint64 {
+func (f *fingerprint) wholeOf(take []bool) uint64 {
 	var room [512]byte
 	b := room[:0]
 	for i, h := range f.fields {

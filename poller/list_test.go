@@ -3,6 +3,7 @@ package poller
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -162,9 +163,7 @@ func newSink(t testing.TB) *sink {
 func (s *sink) Standing(context.Context, schemas.Resource) (schemas.Standing, error) {
 	st := s.standing
 	st.Marks = map[string]schemas.Mark{}
-	for k, v := range s.standing.Marks {
-		st.Marks[k] = v
-	}
+	maps.Copy(st.Marks, s.standing.Marks)
 	return st, nil
 }
 

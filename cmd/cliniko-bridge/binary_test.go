@@ -60,23 +60,23 @@ func (b *lockedBuffer) String() string {
 }
 
 // startProcess writes config to a file and starts a bridge with it. The text says "ADMIN" for the address of the status.
-func startProcess(t testing.TB, config string) *process {
-	t.Helper()
-	addr := freeAddr(t)
-	path := filepath.Join(t.TempDir(), "bridge.yaml")
+func startProcess(tb testing.TB, config string) *process {
+	tb.Helper()
+	addr := freeAddr(tb)
+	path := filepath.Join(tb.TempDir(), "bridge.yaml")
 	text := bytes.ReplaceAll([]byte(config), []byte("ADMIN"), []byte(addr))
 	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	p := &process{t: t, config: path, addr: addr, stderr: &lockedBuffer{}}
+	p := &process{t: tb, config: path, addr: addr, stderr: &lockedBuffer{}}
 	p.start()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if p.cmd != nil {
 			p.kill()
 		}
-		if t.Failed() {
+		if tb.Failed() {
 			tail := p.stderr.String()
-			t.Logf("the bridge's log ends:\n%s", tail[max(0, len(tail)-6000):])
+			tb.Logf("the bridge's log ends:\n%s", tail[max(0, len(tail)-6000):])
 		}
 	})
 	return p
@@ -101,8 +101,10 @@ func (p *process) start() {
 
 // kill is kill -9.
 func (p *process) kill() {
-	_ = p.cmd.Process.Kill()
-	<-p.ended
+	_ = p.cmd.Process.Kill() // it may have ended by itself
+	if err := <-p.ended; err == nil {
+		p.t.Error("the bridge had ended by itself before it was killed")
+	}
 	p.cmd = nil
 }
 
@@ -153,8 +155,8 @@ func (p *process) get(path string) ([]byte, int) {
 }
 
 // waitFor asks ok ten times a second until it says yes, and fails the test if it does not within limit.
-func waitFor(t testing.TB, limit time.Duration, what string, ok func() bool) {
-	t.Helper()
+func waitFor(tb testing.TB, limit time.Duration, what string, ok func() bool) {
+	tb.Helper()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(limit)
@@ -162,7 +164,7 @@ func waitFor(t testing.TB, limit time.Duration, what string, ok func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("not within %s: %s", limit, what)
+			tb.Fatalf("not within %s: %s", limit, what)
 		}
 	}
 }
@@ -187,12 +189,12 @@ func (p *process) baselinesComplete() bool {
 }
 
 // freeAddr is a loopback address that nobody listened on just now.
-func freeAddr(t testing.TB) string {
-	t.Helper()
+func freeAddr(tb testing.TB) string {
+	tb.Helper()
 	var lc net.ListenConfig
 	l, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
 	return l.Addr().String()

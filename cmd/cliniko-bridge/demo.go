@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/admin"
@@ -16,7 +18,6 @@ import (
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/render"
 	"github.com/cliniko-bridge/cliniko-bridge/poller/clinikotest"
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
-	"go.uber.org/zap"
 )
 
 func newDemo(e *env) *cobra.Command {
@@ -42,7 +43,7 @@ func (e *env) demo(ctx context.Context, rate float64) error {
 
 	clinic := clinikotest.New(clinikotest.Options{Seed: uint64(time.Now().UnixNano()), KeepVersions: 1})
 	clinic.Populate(clinikotest.SmallClinic())
-	api := clinikotest.NewServer(clinic)
+	api := clinikotest.NewServer(clinic) //nolint:contextcheck // it is closed below
 	defer api.Close()
 
 	cfg, err := demoConfig(dir, clinic.Key(), api.URL)
@@ -75,7 +76,8 @@ func (e *env) demo(ctx context.Context, rate float64) error {
 
 // demoConfig is a configuration as a user would write it, with the shortest intervals that the budget allows.
 func demoConfig(dir, key, url string) (*config.Config, error) {
-	text := fmt.Sprintf(`
+	var text strings.Builder
+	fmt.Fprintf(&text, `
 accounts:
   - api_key: %q
     user_agent: "cliniko-bridge demo (demo@clinic.example)"
@@ -89,10 +91,10 @@ resources:
 		if spec.Resource == "appointments" || spec.Resource == "patients" {
 			every = "@every 2s"
 		}
-		text += fmt.Sprintf("  %s: {schedule: %q}\n", spec.Resource, every)
+		fmt.Fprintf(&text, "  %s: {schedule: %q}\n", spec.Resource, every)
 	}
 	path := filepath.Join(dir, "bridge.yaml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
 		return nil, err
 	}
 	return config.Load(path, func(string) string { return "" })
@@ -103,7 +105,7 @@ func waitReady(ctx context.Context, b *bridge.Bridge) bool {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if b.Opened() && len(b.Ready(ctx)) == 0 && everyCursorKnown(b.Status()) {
+		if b.Opened() && len(b.Ready(ctx)) == 0 && watched(b.Status()) {
 			return true
 		}
 		select {
@@ -114,10 +116,12 @@ func waitReady(ctx context.Context, b *bridge.Bridge) bool {
 	}
 }
 
-func everyCursorKnown(s admin.Status) bool {
+// watched says that every resource is open, and that the two which change most are known whole.
+func watched(s admin.Status) bool {
 	for _, a := range s.Accounts {
 		for _, r := range a.Resources {
-			if r.Baseline == admin.BaselinePending {
+			often := r.Name == "appointments" || r.Name == "patients"
+			if r.Baseline == admin.BaselinePending || often && r.Baseline != admin.BaselineComplete {
 				return false
 			}
 		}

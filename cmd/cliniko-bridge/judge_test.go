@@ -39,17 +39,17 @@ func newJudge(clinic *clinikotest.Clinic, resources []schemas.Resource) *judge {
 	return j
 }
 
-func events(t testing.TB, js jetstream.JetStream, stream string) map[key][]schemas.Event {
-	t.Helper()
+func events(tb testing.TB, js jetstream.JetStream, stream string) map[key][]schemas.Event {
+	tb.Helper()
 	ids := make(map[string]bool)
 	out := make(map[key][]schemas.Event)
-	for _, m := range publishertest.Collect(t, js, stream, "cliniko.>") {
+	for _, m := range publishertest.Collect(tb, js, stream, "cliniko.>") {
 		e, err := schemas.ParseEvent(m.Body)
 		if err != nil {
-			t.Fatalf("stream sequence %d: %v", m.Sequence, err)
+			tb.Fatalf("stream sequence %d: %v", m.Sequence, err)
 		}
 		if ids[e.ID] {
-			t.Errorf("the id %s stands twice in the stream", e.ID)
+			tb.Errorf("the id %s stands twice in the stream", e.ID)
 		}
 		ids[e.ID] = true
 		k := key{e.Resource, e.RecordID}
@@ -86,21 +86,21 @@ func (j *judge) known(k key) []byte {
 
 // verdict fails the test for every record of which anything else was told than what happened. It returns how many
 // events there were.
-func (j *judge) verdict(t testing.TB, told map[key][]schemas.Event) int {
-	t.Helper()
+func (j *judge) verdict(tb testing.TB, told map[key][]schemas.Event) int {
+	tb.Helper()
 	total := 0
 	for _, r := range j.resources {
 		for _, id := range j.clinic.IDs(r) {
 			k := key{r, id}
 			total += len(told[k])
 			for _, fault := range j.record(k, told[k]) {
-				t.Errorf("%s/%s: %s", r, id, fault)
+				tb.Errorf("%s/%s: %s", r, id, fault)
 			}
 			delete(told, k)
 		}
 	}
 	for k := range told {
-		t.Errorf("%s/%s: %d events of a record that there is not", k.resource, k.id, len(told[k]))
+		tb.Errorf("%s/%s: %d events of a record that there is not", k.resource, k.id, len(told[k]))
 	}
 	return total
 }

@@ -31,7 +31,7 @@ const (
 // run is the whole command. It returns the exit status.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	e := &env{getenv: getenv, stdout: stdout, stderr: stderr}
-	root := newRoot(e)
+	root := newRoot(e) //nolint:contextcheck // each command takes its context from cobra
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -112,7 +112,7 @@ func (b *Bridge) Metrics() *prometheus.Registry { return b.metrics.registry }
 // ends. Then it stops within ten seconds, with what is in flight committed or left to be done again, and returns nil.
 // An error means that it could not begin, and that waiting would not help.
 func (b *Bridge) Run(ctx context.Context) error {
-	defer b.close()
+	defer b.close() //nolint:contextcheck // ctx has ended by then
 	if err := b.open(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -164,6 +164,7 @@ func (b *Bridge) open(ctx context.Context) error {
 // connect connects to the server of the configuration, or starts the embedded one.
 func (b *Bridge) connect(ctx context.Context) (err error) {
 	if b.cfg.NATS.URL.IsZero() {
+		//nolint:contextcheck // the server outlives this step; close ends it
 		b.embedded, err = embedded.Start(embedded.Config{Dir: NATSDir(b.cfg), Listen: b.cfg.NATS.Listen, Logger: b.log})
 		if err != nil {
 			return err
