@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -25,7 +26,11 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "cliniko-bridge")
-	out, err := exec.CommandContext(context.Background(), "go", "build", "-o", path, ".").CombinedOutput()
+	args := []string{"build", "-o", path}
+	if raceEnabled {
+		args = append(args, "-race")
+	}
+	out, err := exec.CommandContext(context.Background(), "go", append(args, ".")...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
@@ -73,6 +78,9 @@ func startProcess(tb testing.TB, config string) *process {
 	tb.Cleanup(func() {
 		if p.cmd != nil {
 			p.kill()
+		}
+		if strings.Contains(p.stderr.String(), "DATA RACE") {
+			tb.Error("the race detector has found something in the bridge")
 		}
 		if tb.Failed() {
 			tail := p.stderr.String()

@@ -1,0 +1,79 @@
+package check
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/config"
+	"github.com/cliniko-bridge/cliniko-bridge/poller"
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
+)
+
+// schedules returns the schedule of each resource: the configuration's or the catalogue's.
+func schedules(cfg *config.Config) func(schemas.Spec) string {
+	return func(s schemas.Spec) string {
+		if set := cfg.Resources[s.Resource].Schedule; set != "" {
+			return set
+		}
+		return s.Schedule
+	}
+}
+
+// pace says whether budget, in requests a minute, is enough for the schedules of what is served, and how long the
+// first look at existing records takes with what they leave.
+func pace(name string, served []finding, schedule func(schemas.Spec) string, budget int) Report {
+	var out Report
+	wanted, pages := 0.0, 0
+	most, often := "", 0.0
+	for _, f := range served {
+		text := schedule(f.spec)
+		s, err := poller.ParseSchedule(text)
+		if err != nil {
+			out.bad(name+": polling", "the schedule of %s: %s", f.spec.Resource, err)
+			return out
+		}
+		rate := busiest(s, time.Now().UTC())
+		if wanted += rate; rate > often {
+			most, often = fmt.Sprintf("%s by %q", f.spec.Resource, text), rate
+		}
+		pages += max(1, (f.total+pageSize-1)/pageSize)
+	}
+	if wanted > float64(budget) {
+		out.warn(name+": polling", "the schedules ask for %.0f requests a minute and the budget is %d: polls come %.1f times as "+
+			"seldom as they say; lengthen some, or follow fewer resources", wanted, budget, wanted/float64(budget))
+	} else {
+		out.ok(name+": polling", "%.0f of %d requests a minute; the most often %s", math.Ceil(wanted), budget, most)
+	}
+	if left := float64(budget) - wanted; left < 1 {
+		out.warn(name+": baseline", "%s, and polling leaves nothing of the budget for them", count(pages, "request"))
+	} else {
+		out.ok(name+": baseline", "%s, %s with what polling leaves of the budget", count(pages, "request"), about(float64(pages)/left))
+	}
+	return out
+}
+
+// busiest is how many runs a minute s asks for, over the busiest of the next 24 hours: a schedule may be for the hours
+// of work alone.
+func busiest(s cron.Schedule, now time.Time) float64 {
+	var runs [24]int
+	for t := s.Next(now); !t.IsZero() && t.Sub(now) < 24*time.Hour; t = s.Next(t) {
+		runs[int(t.Sub(now)/time.Hour)]++
+	}
+	return float64(slices.Max(runs[:])) / 60
+}
+
+// about is a number of minutes as people say it.
+func about(minutes float64) string {
+	switch {
+	case minutes <= 1:
+		return "less than a minute"
+	case minutes < 90:
+		return fmt.Sprintf("about %.0f minutes", math.Ceil(minutes))
+	default:
+		return fmt.Sprintf("about %.0f hours", math.Ceil(minutes/60))
+	}
+}

@@ -1,0 +1,128 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cliniko-bridge/cliniko-bridge/poller/cliniko"
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
+)
+
+// pageSize is the most that the API gives at once, and what a bridge asks for.
+const pageSize = 100
+
+// epoch is before every record.
+var epoch = time.Unix(0, 0).UTC()
+
+// A finding is what became of one resource.
+type finding struct {
+	spec   schemas.Spec
+	row    Row
+	served bool // the account gives the list
+	total  int  // its records, -1 if the API did not say
+}
+
+// resources asks for the first page of each resource, in the way in which a bridge will. It stops where the answers
+// are about the account and no longer about a resource.
+func (c *caller) resources(ctx context.Context, specs []schemas.Spec) []finding {
+	var found []finding
+	for _, spec := range specs {
+		f, err := c.resource(ctx, spec)
+		found = append(found, f)
+		var e *cliniko.Error
+		if server := errors.As(err, &e) && e.Kind == cliniko.Server; hopeless(err) && !server {
+			break // one list may be too heavy for the API, and the others not
+		}
+	}
+	return found
+}
+
+func (c *caller) resource(ctx context.Context, spec schemas.Spec) (finding, error) {
+	var rows Report
+	what := c.name + ": " + string(spec.Resource)
+	feed := spec.Feeds[0]
+	q := cliniko.Query{
+		Path: feed.Path, Key: feed.Key, Stamp: feed.Stamp, PerPage: pageSize,
+		Filters: []cliniko.Filter{cliniko.At(feed.Stamp, ">=", epoch)}, Sort: feed.Stamp,
+	}
+	page, err := c.list(ctx, q)
+	var e *cliniko.Error
+	known := errors.As(err, &e)
+	switch {
+	case err == nil:
+		rows = append(rows, judge(what, feed.Stamp, &page))
+	case known && e.Kind == cliniko.Refused:
+		rows.bad(what, "%s", c.refusal(ctx, q))
+	case known && e.Kind == cliniko.Forbidden:
+		rows.warn(what, "403: this key's user may not see it; give the user the right, or leave it out of resources")
+	case known && e.Kind == cliniko.NotFound:
+		rows.warn(what, "404: this account does not have it; leave it out of resources")
+	default:
+		rows.bad(what, "%s", c.explain(err))
+	}
+	return finding{spec: spec, row: rows[0], served: err == nil, total: page.Total}, err
+}
+
+// judge says what a first page tells of its list.
+func judge(what, stamp string, page *cliniko.Page) Row {
+	var rows Report
+	sorted := true
+	for i := range page.Records {
+		sorted = sorted && (i == 0 || !page.Records[i].UpdatedAt.Before(page.Records[i-1].UpdatedAt))
+	}
+	records := count(page.Total, "record")
+	if page.Total < 0 {
+		records = "a number of records that the API does not say"
+	}
+	switch {
+	case !sorted && (page.Next || page.Rows() >= pageSize):
+		rows.bad(what, "the list does not come sorted by %s as asked, and cannot be followed", stamp)
+	case !sorted:
+		rows.warn(what, "the list does not come sorted by %s as asked; above a page of %d records it could not be followed", stamp, pageSize)
+	case len(page.Bad) > 0:
+		rows.warn(what, "%s; of the first %d, %d are no records (%s) and would be set aside",
+			records, page.Rows(), len(page.Bad), page.Bad[0].Reason)
+	default:
+		rows.ok(what, "%s; filter and sort by %s are taken", records, stamp)
+	}
+	return rows[0]
+}
+
+// refusal finds out which part of q the list refuses with 400.
+func (c *caller) refusal(ctx context.Context, q cliniko.Query) string {
+	stamp := q.Sort
+	q.Sort = ""
+	_, err := c.list(ctx, q)
+	var e *cliniko.Error
+	switch {
+	case err == nil:
+		return fmt.Sprintf("400: the list takes the filter by %s and refuses to sort by it, and cannot be followed", stamp)
+	case errors.As(err, &e) && e.Kind == cliniko.Refused:
+		return fmt.Sprintf("400: the list refuses to be filtered by %s, and cannot be followed", stamp)
+	default:
+		return "400: the list refuses a filter or a sort; asked again, " + c.explain(err)
+	}
+}
+
+// explain puts into words what an operator can do about an answer that was no page.
+func (c *caller) explain(err error) string {
+	var e *cliniko.Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	switch e.Kind {
+	case cliniko.Unauthorized:
+		return fmt.Sprintf("401: the key is unknown, revoked, or belongs to another shard than %s (%s was asked)",
+			c.shard, c.client.BaseURL())
+	case cliniko.RateLimited:
+		return fmt.Sprintf("429: other programs use up the requests of the key's user; try again in %s", e.RetryAfter)
+	case cliniko.Server:
+		return fmt.Sprintf("%s: Cliniko has trouble; try again later", e)
+	case cliniko.Network:
+		return fmt.Sprintf("%s (%s was asked)", e, c.client.BaseURL())
+	default:
+		return e.Error()
+	}
+}

@@ -1,0 +1,192 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/config"
+	"github.com/cliniko-bridge/cliniko-bridge/diff/filestore"
+	"github.com/cliniko-bridge/cliniko-bridge/diff/redisstore"
+)
+
+// redisTimeout bounds the connection and all questions together.
+const redisTimeout = 10 * time.Second
+
+// oldestRedis is the first whose scripts may ask for the time and then write.
+const oldestRedis = 5
+
+// store tries what fingerprints and marks are kept in, and the key of the fingerprints.
+func store(ctx context.Context, cfg *config.Config) Report {
+	var out Report
+	out.dataDir(cfg.DataDir)
+	file := filepath.Join(cfg.DataDir, "state.db")
+	if cfg.State.RedisURL.IsZero() {
+		out.file(file)
+	} else {
+		out.redis(ctx, cfg.State.RedisURL.Reveal())
+	}
+	out.fingerprintKey(cfg, file)
+	return out
+}
+
+func (r *Report) redis(ctx context.Context, url string) {
+	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
+	defer cancel()
+	s, err := redisstore.Open(ctx, redisstore.Config{URL: url})
+	if err != nil {
+		r.bad("Redis", "%s", err)
+		return
+	}
+	defer func() { _ = s.Close() }() // nothing was written
+	facts, err := s.Check(ctx)
+	if err != nil {
+		r.bad("Redis", "%s", err)
+		return
+	}
+	r.facts(facts)
+}
+
+// facts holds Redis's settings against what the store needs.
+func (r *Report) facts(f redisstore.Facts) {
+	major, _, _ := strings.Cut(f.Version, ".")
+	switch n, err := strconv.Atoi(major); {
+	case err != nil:
+		r.warn("Redis", "it answers, and its settings are not known: the user may not ask INFO; see that maxmemory-policy is "+
+			"noeviction and appendonly is yes")
+		return
+	case n < oldestRedis:
+		r.bad("Redis", "version %s; %d or later is needed", f.Version, oldestRedis)
+	default:
+		r.ok("Redis", "version %s", f.Version)
+	}
+	if f.EvictionPolicy == "noeviction" {
+		r.ok("Redis eviction", "maxmemory-policy is noeviction")
+	} else {
+		r.bad("Redis eviction", "maxmemory-policy is %s: Redis may throw away what the bridge knows; set it to noeviction", f.EvictionPolicy)
+	}
+	if f.AppendOnly == "yes" {
+		r.ok("Redis appendonly", "appendonly is yes")
+	}
+	packed := f.ConfigAllowed
+	for _, advice := range f.Advice() {
+		switch {
+		case strings.HasPrefix(advice, "maxmemory-policy"): // said above
+		case strings.HasPrefix(advice, "appendonly"):
+			r.warn("Redis appendonly", "%s", advice)
+		default:
+			r.warn("Redis memory", "%s", advice)
+			packed = false
+		}
+	}
+	if packed {
+		r.ok("Redis memory", "records are kept packed")
+	}
+}
+
+// file tries the embedded store. It opens one that is there and makes none.
+func (r *Report) file(path string) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		r.ok("store", "`run` makes %s", path)
+		return
+	}
+	s, err := filestore.Open(path)
+	switch {
+	case errors.Is(err, filestore.ErrInUse):
+		r.ok("store", "a bridge is running on %s", path)
+	case err != nil:
+		r.bad("store", "%s", err)
+	case s.Close() != nil:
+		r.bad("store", "%s cannot be closed", path)
+	default:
+		r.ok("store", "%s", path)
+	}
+}
+
+// dataDir tries to write a file where data_dir is, or where it will be made.
+func (r *Report) dataDir(dir string) {
+	at := dir
+	for {
+		info, err := os.Stat(at)
+		if err == nil && !info.IsDir() {
+			r.bad("data_dir", "%s is no folder", at)
+			return
+		}
+		if err == nil {
+			break
+		}
+		if parent := filepath.Dir(at); errors.Is(err, fs.ErrNotExist) && parent != at {
+			at = parent
+			continue
+		}
+		r.bad("data_dir", "%s", err)
+		return
+	}
+	if err := writable(at); err != nil {
+		r.bad("data_dir", "%s cannot be written to: %s", at, err)
+		return
+	}
+	if at == dir {
+		r.ok("data_dir", "%s can be written to", dir)
+	} else {
+		r.ok("data_dir", "`run` makes %s", dir)
+	}
+}
+
+// writable makes a file in dir and removes it: rights alone do not tell of a full or read-only disk.
+func writable(dir string) error {
+	f, err := os.CreateTemp(dir, ".cliniko-bridge-check-")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString("check\n")
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
+}
+
+// fingerprintKey looks for the key that keyed the state that is there: with another one, every record looks changed.
+func (r *Report) fingerprintKey(cfg *config.Config, state string) {
+	const what = "fingerprint key"
+	if !cfg.State.FingerprintKey.IsZero() {
+		r.ok(what, "it is in the configuration")
+		return
+	}
+	path := filepath.Join(cfg.DataDir, "fingerprint.key")
+	_, err := os.Stat(path)
+	_, stateErr := os.Stat(state)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && stateErr == nil:
+		r.bad(what, "%s is missing, and %s was written with it: every record would look changed; restore it from a backup, or "+
+			"remove %s to begin anew from the stream", path, state, state)
+	case errors.Is(err, fs.ErrNotExist):
+		r.ok(what, "`run` makes %s", path)
+	default:
+		if _, err := config.FingerprintKey(cfg); err != nil { // it makes none where one is
+			r.bad(what, "%s", err)
+			return
+		}
+		r.ok(what, "%s", path)
+	}
+}
+
+// bridgeAt says whether the HTTP server of a bridge answers on addr.
+func bridgeAt(ctx context.Context, addr string) bool {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/readyz", addr), nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close() // the status says enough
+	return resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusServiceUnavailable
+}
