@@ -48,9 +48,11 @@ func rest(ctx context.Context, d time.Duration) bool {
 // and whether any step was taken. It waits for live polling to open the resource.
 func (r *reader) baseline(stop, work context.Context) (done, moved bool) {
 	for stop.Err() == nil && r.base.due() {
-		r.step.Lock()
-		done, ready, err := r.baselineStep(work)
-		r.step.Unlock()
+		var ready bool
+		err := r.step.take(stop, func() (err error) {
+			done, ready, err = r.baselineStep(work)
+			return err
+		})
 		if err != nil {
 			r.settle(stop, &r.base, r.wrap(err, epoch))
 			return false, moved

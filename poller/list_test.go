@@ -205,7 +205,7 @@ func (s *sink) holds(t interface{ Fatalf(string, ...any) }, l *list) {
 func newReader(l Source, s Sink) *reader {
 	spec, _ := schemas.Lookup(schemas.Edition2017, "patients")
 	return &reader{
-		account: "northside", spec: spec, feed: spec.Feeds[0], source: l, sink: s,
+		account: "northside", spec: spec, feed: spec.Feeds[0], source: l, sink: s, step: newTurn(),
 		log: zap.NewNop(), metrics: NewMetrics(prometheus.NewRegistry()),
 	}
 }

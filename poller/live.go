@@ -47,9 +47,9 @@ func (r *reader) poll(stop, work context.Context) {
 }
 
 func (r *reader) follow(stop, work context.Context) error {
-	w, err := r.begin(work)
+	w, err := r.begin(stop, work)
 	for more := err == nil; more && stop.Err() == nil; {
-		w, more, err = r.live(work, w)
+		w, more, err = r.live(stop, work, w)
 		if err != nil {
 			break
 		}
@@ -61,9 +61,15 @@ func (r *reader) follow(stop, work context.Context) error {
 }
 
 // begin opens the resource if need be and says from where to read, and whether the look-back is to be read whole.
-func (r *reader) begin(ctx context.Context) (w window, err error) {
-	r.step.Lock()
-	defer r.step.Unlock()
+func (r *reader) begin(stop, work context.Context) (w window, err error) {
+	err = r.step.take(stop, func() error {
+		w, err = r.enter(work)
+		return err
+	})
+	return w, err
+}
+
+func (r *reader) enter(ctx context.Context) (w window, err error) {
 	if err := r.know(ctx); err != nil {
 		return w, err
 	}
@@ -83,9 +89,16 @@ func (r *reader) begin(ctx context.Context) (w window, err error) {
 }
 
 // live reads one step of the live window and moves the cursor with it.
-func (r *reader) live(ctx context.Context, w window) (window, bool, error) {
-	r.step.Lock()
-	defer r.step.Unlock()
+func (r *reader) live(stop, work context.Context, w window) (rest window, more bool, err error) {
+	rest = w
+	err = r.step.take(stop, func() error {
+		rest, more, err = r.liveStep(work, w)
+		return err
+	})
+	return rest, more, err
+}
+
+func (r *reader) liveStep(ctx context.Context, w window) (window, bool, error) {
 	if err := r.know(ctx); err != nil {
 		return w, false, err
 	}

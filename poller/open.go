@@ -2,6 +2,7 @@ package poller
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/cliniko-bridge/cliniko-bridge/poller/cliniko"
@@ -40,6 +41,9 @@ func (r *reader) open(ctx context.Context) error {
 func (r *reader) newest(ctx context.Context) (cliniko.Page, error) {
 	q := cliniko.Query{Lane: cliniko.LaneLive, Sort: r.feed.Stamp, Desc: true, PerPage: pageSize}
 	page, err := r.list(ctx, q)
+	if e, ok := errors.AsType[*cliniko.Error](err); err != nil && (!ok || e.Kind != cliniko.Refused) {
+		return page, err
+	}
 	if err == nil && inReverse(page.Records) {
 		return page, nil
 	}

@@ -67,7 +67,7 @@ func New(c Config) (*Poller, error) {
 			continue
 		}
 		p.readers = append(p.readers, &reader{
-			account: c.Account, spec: spec, feed: spec.Feeds[0], source: c.Source, sink: c.Sink, metrics: c.Metrics,
+			account: c.Account, spec: spec, feed: spec.Feeds[0], source: c.Source, sink: c.Sink, metrics: c.Metrics, step: newTurn(),
 			schedule: stagger(schedule, c.Account+"/"+string(spec.Resource)),
 			log:      c.Log.With(zap.String("account", c.Account), zap.String("resource", string(spec.Resource))),
 		})

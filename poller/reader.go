@@ -29,7 +29,7 @@ type reader struct {
 
 	// step is held from a request until what it brought is accepted, so that two readings of one resource are
 	// accepted in the order in which they were made.
-	step sync.Mutex
+	step turn
 
 	// standing is how far the resource was read, nil if it is not known. Guarded by step.
 	standing *schemas.Standing
