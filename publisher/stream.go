@@ -27,9 +27,10 @@ type StreamConfig struct {
 	Duplicates time.Duration
 }
 
-// A Report is what Ensure found out. Each entry is a sentence with its remedy.
+// A Report is what Ensure or Inspect found out. Each entry is a sentence with its remedy.
 type Report struct {
-	Created  bool     // the stream was not there and now is
+	Created  bool     // the stream was not there and now is; never after Inspect
+	Missing  bool     // the stream is not there; never after Ensure
 	Faults   []string // what breaks a promise of the bridge: do not publish into this stream
 	Warnings []string // what the operator should know
 }

@@ -35,7 +35,7 @@ change to NATS JetStream, on subjects such as cliniko.appointments.updated.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newDemo(e), newRun(e), newCheck(e), newTail(e), newVersion(e))
-	for _, c := range root.Commands() {
+	for _, c := range append(root.Commands(), root) {
 		if args := c.Args; args != nil {
 			c.Args = func(cmd *cobra.Command, given []string) error {
 				if err := args(cmd, given); err != nil {

@@ -19,7 +19,7 @@ func (c *Clinic) Create(resource schemas.Resource, fields ...Fields) schemas.ID 
 func (c *Clinic) CreateLate(resource schemas.Resource, after time.Duration, fields ...Fields) schemas.ID {
 	l, now := c.open(resource)
 	defer c.mu.Unlock()
-	return c.create(l, now, now, later(now, after), fields).id
+	return c.create(l.makes(), now, now, later(now, after), fields).id
 }
 
 // Import makes n records that all have the same stamps, as a bulk import does.
@@ -28,7 +28,7 @@ func (c *Clinic) Import(resource schemas.Resource, n int) []schemas.ID {
 	defer c.mu.Unlock()
 	ids := make([]schemas.ID, n)
 	for i := range ids {
-		ids[i] = c.create(l, now, now, now, nil).id
+		ids[i] = c.create(l.makes(), now, now, now, nil).id
 	}
 	return ids
 }
@@ -42,9 +42,8 @@ func (c *Clinic) Edit(resource schemas.Resource, id schemas.ID, fields Fields) [
 // EditLate is Edit, but lists show it only once the clinic's clock has moved on by after, with the stamp of now.
 // A later edit of the same record brings it out too.
 func (c *Clinic) EditLate(resource schemas.Resource, id schemas.ID, after time.Duration, fields Fields) []string {
-	l, now := c.open(resource)
+	l, r, now := c.openRow(resource, id)
 	defer c.mu.Unlock()
-	r := l.live(id)
 	if r == nil {
 		return nil
 	}
@@ -54,9 +53,8 @@ func (c *Clinic) EditLate(resource schemas.Resource, id schemas.ID, after time.D
 // EditField changes something that people of a clinic would change, chosen at random, and moves updated_at to now.
 // It returns the names of the fields that changed, as Edit does. There is always at least one.
 func (c *Clinic) EditField(resource schemas.Resource, id schemas.ID) []string {
-	l, now := c.open(resource)
+	l, r, now := c.openRow(resource, id)
 	defer c.mu.Unlock()
-	r := l.live(id)
 	if r == nil {
 		return nil
 	}
@@ -66,9 +64,8 @@ func (c *Clinic) EditField(resource schemas.Resource, id schemas.ID) []string {
 // ChangeSilently changes values of a record while its updated_at stands still, as computed values do. Without fields
 // it chooses as EditField does.
 func (c *Clinic) ChangeSilently(resource schemas.Resource, id schemas.ID, fields ...Fields) []string {
-	l, now := c.open(resource)
+	l, r, now := c.openRow(resource, id)
 	defer c.mu.Unlock()
-	r := l.live(id)
 	if r == nil {
 		return nil
 	}
@@ -80,9 +77,8 @@ func (c *Clinic) ChangeSilently(resource schemas.Resource, id schemas.ID, fields
 
 // Touch moves the updated_at of a record to now and changes nothing else. It says whether there is such a record.
 func (c *Clinic) Touch(resource schemas.Resource, id schemas.ID) bool {
-	l, now := c.open(resource)
+	l, r, now := c.openRow(resource, id)
 	defer c.mu.Unlock()
-	r := l.live(id)
 	if r == nil {
 		return false
 	}
@@ -93,9 +89,8 @@ func (c *Clinic) Touch(resource schemas.Resource, id schemas.ID) bool {
 // Remove takes a record away for good: no list shows it, and its own address answers 404. It says whether there was
 // one.
 func (c *Clinic) Remove(resource schemas.Resource, id schemas.ID) bool {
-	l, _ := c.open(resource)
+	l, r, _ := c.openRow(resource, id)
 	defer c.mu.Unlock()
-	r := l.live(id)
 	if r == nil {
 		return false
 	}
@@ -106,40 +101,85 @@ func (c *Clinic) Remove(resource schemas.Resource, id schemas.ID) bool {
 // AddField puts a field on every record of a resource, those that are made later included, and moves no stamp: the
 // API got a new field.
 func (c *Clinic) AddField(resource schemas.Resource, name string, value any) {
+	c.reshape(resource, func(l *collection) { l.extra[name] = value }, func(fields []field) []field {
+		fields, _ = changed(fields, Fields{name: value})
+		return fields
+	})
+}
+
+// DropField takes a field from every record of a resource, those that are made later included, and moves no stamp:
+// the API has lost a field.
+func (c *Clinic) DropField(resource schemas.Resource, name string) {
+	c.reshape(resource, func(l *collection) { l.dropped[name] = true }, func(fields []field) []field {
+		return without(fields, name)
+	})
+}
+
+// reshape gives every record of a resource other fields, and those to come by what it notes on their list.
+func (c *Clinic) reshape(resource schemas.Resource, note func(*collection), how func([]field) []field) {
 	l, now := c.open(resource)
 	defer c.mu.Unlock()
-	l.extra[name] = value
-	for _, r := range l.order {
-		c.revise(l, r, Fields{name: value}, r.latest().updated, now, now)
+	sources := l.sources
+	if len(sources) == 0 {
+		sources = []*collection{l}
+	}
+	for _, l := range sources {
+		l.settle(now)
+		note(l)
+		for _, r := range l.order {
+			v := *r.latest()
+			v.fields, v.raw, v.shownAt = how(v.fields), nil, now
+			c.finish(l, r, &v, now)
+		}
 	}
 }
 
 // create makes a row. c.mu is held.
 func (c *Clinic) create(l *collection, created, updated, shownAt int64, fields []Fields) *row {
-	r := l.newRow(created, c.opts.BigIDs, c.rng)
-	m := &maker{c: c, rng: c.rng, resource: l.spec.Resource, row: r, at: time.Unix(created, 0).UTC(), now: c.Now()}
-	body := templates[l.spec.Resource](m)
-	self := RefTo(l.spec.Resource, r.id)
-	all := append([]field{c.idField(r), newField("created_at", stamp(created)), {}}, body...)
-	all = append(all, field{name: "links", ref: self})
-	all, _ = changed(all, merged(append([]Fields{l.extra}, fields...)))
-	v := &version{fields: all, updated: updated, shownAt: shownAt}
-	c.finish(l, r, v, c.Now().Unix())
+	given := merged(fields)
+	r := c.place(l, created, given)
+	m := &maker{c: c, rng: c.rng, resource: l.res, row: r, at: time.Unix(created, 0).UTC(), now: c.Now(), given: given}
+	all := m.record()
+	for name := range l.dropped {
+		all = without(all, name)
+	}
+	if !l.res.has("patient") && l.res.item == "patient" {
+		delete(given, "patient") // it was said by the record's place
+	}
+	if l.res.name == "signatures" {
+		delete(given, "patient_form")
+	}
+	all, _ = changed(all, l.res.fit(merged([]Fields{l.extra, given})))
+	c.finish(l, r, &version{fields: all, updated: updated, shownAt: shownAt}, c.Now().Unix())
 	return r
 }
 
 // revise gives r a version with changes made and updated as its stamp. c.mu is held.
 func (c *Clinic) revise(l *collection, r *row, changes Fields, updated, now, shownAt int64) []string {
-	fields, names := changed(r.latest().fields, changes)
-	c.finish(l, r, &version{fields: fields, updated: updated, shownAt: shownAt}, now)
+	fields, names := changed(r.latest().fields, l.res.fit(changes))
+	c.finish(l, r, &version{fields: fields, marks: r.latest().marks, updated: updated, shownAt: shownAt}, now)
 	return names
 }
 
 // finish stamps v, which no one else has seen yet, and adds it to r.
 func (c *Clinic) finish(l *collection, r *row, v *version, now int64) {
-	v.fields[2] = newField("updated_at", stamp(v.updated)) // third in every record, as in the docs
-	v.hidden = isHidden(v)
+	if l.res.stamped() {
+		v.fields[2] = newField("updated_at", stamp(v.updated)) // third in every record, as in the docs
+	}
+	v.hidden = l.res.hiding(v)
 	l.add(r, v, now, c.opts.KeepVersions)
+	for _, m := range l.mirrors {
+		m.follow(r, v, now, c.opts.KeepVersions)
+	}
+}
+
+// openRow is open for a change of one record: the list is the one that the record belongs to, and r is nil if there is
+// no such record. The caller unlocks.
+func (c *Clinic) openRow(resource schemas.Resource, id schemas.ID) (*collection, *row, int64) {
+	l, now := c.open(resource)
+	l = l.behind(id)
+	l.settle(now)
+	return l, l.live(id), now
 }
 
 func (c *Clinic) idField(r *row) field {

@@ -31,37 +31,37 @@ func differing(t *testing.T, before, after []byte) []string {
 
 // An edit changes what it says it changes, moves updated_at to the clinic's time, and leaves created_at.
 func TestEditsSayWhatChanged(t *testing.T) {
-	for _, spec := range schemas.Catalogue(schemas.Edition2017) {
+	for _, of := range everyResource(func(r *resource) bool { return r.stamped() && len(r.of) == 0 }) {
 		clock := NewClock(start)
-		c := New(Options{Now: clock.Now})
-		c.Populate(Sizes{spec.Resource: 3})
-		id := c.Create(spec.Resource)
+		c := New(Options{Now: clock.Now, Edition: of.edition})
+		c.Populate(Sizes{of.name: 3})
+		id := c.Create(of.name)
 		for i := range 40 {
 			clock.Advance(1500 * time.Millisecond)
-			before, _ := c.Record(spec.Resource, id)
+			before, _ := c.Record(of.name, id)
 			var got []string
 			switch i % 4 {
 			case 0, 1:
-				got = c.EditField(spec.Resource, id)
+				got = c.EditField(of.name, id)
 			case 2:
-				got = c.ChangeSilently(spec.Resource, id)
+				got = c.ChangeSilently(of.name, id)
 			case 3:
-				got = c.Edit(spec.Resource, id, Fields{"extra": i})
+				got = c.Edit(of.name, id, Fields{"extra": i})
 			}
-			after, _ := c.Record(spec.Resource, id)
+			after, _ := c.Record(of.name, id)
 			if want := differing(t, before, after); !slices.Equal(got, want) || len(got) == 0 {
-				t.Fatalf("%s: got %q, want %q", spec.Resource, got, want)
+				t.Fatalf("%s: got %q, want %q", of.name, got, want)
 			}
 			want := strconv.Quote(schemas.FormatStamp(clock.Now()))
 			if i%4 == 2 {
 				want = string(members(t, before)["updated_at"])
 			}
 			if m := members(t, after); string(m["updated_at"]) != want || string(m["created_at"]) != strconv.Quote(opened) {
-				t.Fatalf("%s: got updated_at %s, want %s", spec.Resource, m["updated_at"], want)
+				t.Fatalf("%s: got updated_at %s, want %s", of.name, m["updated_at"], want)
 			}
 		}
-		if n := len(c.History(spec.Resource, id)); n != 41 {
-			t.Errorf("%s: got %d versions, want 41", spec.Resource, n)
+		if n := len(c.History(of.name, id)); n != 41 {
+			t.Errorf("%s: got %d versions, want 41", of.name, n)
 		}
 	}
 }
@@ -271,9 +271,9 @@ func TestOneSeedGivesOneClinic(t *testing.T) {
 			}
 		}
 		var all strings.Builder
-		for _, spec := range schemas.Catalogue(schemas.Edition2017) {
-			for _, id := range c.IDs(spec.Resource) {
-				for _, v := range c.History(spec.Resource, id) {
+		for _, resource := range c.Resources() {
+			for _, id := range c.IDs(resource) {
+				for _, v := range c.History(resource, id) {
 					all.Write(v.Raw)
 				}
 			}

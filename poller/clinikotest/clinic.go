@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +22,8 @@ const defaultBase = "https://clinic.example/v1"
 // Options are what a clinic is made from. The zero value is a clinic on the machine's clock, with integer ids, the
 // default key, and the API's own limit of requests.
 type Options struct {
+	// Edition is the form of the API that is served. Empty means Edition2017. That of 2025 implies StringIDs and BigIDs.
+	Edition Edition
 	// Seed decides every random choice: names, ids, the order of ties, which answers a fault hits. The same seed
 	// and the same calls, made one after another, give the same clinic.
 	Seed uint64
@@ -48,6 +52,23 @@ type Options struct {
 	// KeepVersions is how many of its latest versions a record keeps for History. 0 means all of them; a clinic
 	// that runs for days wants 1.
 	KeepVersions int
+	// QuietStates leaves updated_at where it stands when a record is archived, cancelled, deleted, deactivated, merged
+	// away or given another patient, and when that is undone. Whether the API moves it is not known; otherwise it moves.
+	QuietStates bool
+	// DocumentedFeeds lets the lists of deleted records take the filters of the plain lists, as the readme of 2017 says.
+	// Otherwise they take deleted_at and id alone, as practice has shown since 2018.
+	DocumentedFeeds bool
+	// Stubs is how much of a deleted record is shown where deleted ones are.
+	Stubs Stubs
+	// ErasedStubs leaves a stub of an erased patient, and of the patient's medical alerts, where the deleted are shown,
+	// as in 2020. Otherwise nothing is left.
+	ErasedStubs bool
+	// OldPaths lets the side lists of 2017 (/patients/archived) answer in 2025 too. Whether they do is not known.
+	OldPaths bool
+	// Lacks are resources that the account does not have: they answer 404.
+	Lacks []schemas.Resource
+	// Role is that of the user who owns the key. Nil means an administrator's. A handler can change its own.
+	Role *Role
 }
 
 // A Clinic is the data of one Cliniko account. It is safe for concurrent use. All its times are those of its own
@@ -56,14 +77,15 @@ type Options struct {
 type Clinic struct {
 	opts Options
 
-	mu    sync.Mutex // guards the rest
-	rng   *rand.Rand // the data
-	ties  *rand.Rand // the order of ties and the spelling, so that reading changes no data
-	base  string     // what links begin with; "" until somebody needs it
-	lists map[schemas.Resource]*collection
+	mu    sync.Mutex                       // guards the rest
+	rng   *rand.Rand                       // the data
+	ties  *rand.Rand                       // the order of ties and the spelling, so that reading changes no data
+	base  string                           // what links begin with; "" until somebody needs it
+	lists map[schemas.Resource]*collection // never changes after New
+	works map[assignment]bool              // which practitioner does what and where, if somebody has said so
 }
 
-// New makes an empty clinic that has every resource of the 2017 catalogue.
+// New makes an empty clinic that has every resource of its edition. The settings alone are there from the beginning.
 func New(opts Options) *Clinic {
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -74,16 +96,36 @@ func New(opts Options) *Clinic {
 	if opts.RequestsPerMinute == 0 {
 		opts.RequestsPerMinute = 200
 	}
+	if opts.Edition == "" {
+		opts.Edition = Edition2017
+	}
+	if opts.Edition == Edition2025 {
+		opts.StringIDs, opts.BigIDs = true, true
+	}
+	if resourcesOf[opts.Edition] == nil {
+		panic(fmt.Sprintf("clinikotest: there is no edition %q", opts.Edition))
+	}
 	c := &Clinic{
 		opts:  opts,
 		rng:   rand.New(rand.NewPCG(opts.Seed, 1)),
 		ties:  rand.New(rand.NewPCG(opts.Seed, 2)),
 		base:  opts.BaseURL,
 		lists: map[schemas.Resource]*collection{},
+		works: map[assignment]bool{},
 	}
-	for _, spec := range schemas.Catalogue(schemas.Edition2017) {
-		c.lists[spec.Resource] = newCollection(spec, c.rng)
+	resources := resourcesOf[opts.Edition]()
+	for _, name := range slices.Sorted(maps.Keys(resources)) {
+		if resources[name].shape != "derived" {
+			c.lists[name] = newCollection(resources[name], c.rng)
+		}
 	}
+	for _, name := range c.Resources() {
+		for _, source := range resources[name].of {
+			attach(c.lists[source], c.lists[name])
+		}
+	}
+	now := c.Now().Unix()
+	c.create(c.lists["settings"], now, now, now, nil)
 	return c
 }
 
@@ -95,9 +137,16 @@ func (c *Clinic) Key() string { return c.opts.Key }
 
 // Has says whether the clinic has such a resource.
 func (c *Clinic) Has(resource schemas.Resource) bool {
-	_, ok := c.lists[resource] // the map never changes after New
+	_, ok := c.lists[resource]
 	return ok
 }
+
+// Resources are the names that the clinic's methods take, sorted: all that are served but what is computed from other
+// records (services and available_times).
+func (c *Clinic) Resources() []schemas.Resource { return slices.Sorted(maps.Keys(c.lists)) }
+
+// Edition is the form of the API that is served.
+func (c *Clinic) Edition() Edition { return c.opts.Edition }
 
 // Record is the record's JSON, exactly as a list embeds it now. ok is false if the list does not show it: it was
 // removed, is hidden, is not visible yet, or never was.

@@ -11,12 +11,15 @@ import (
 
 // A collection is one resource's rows. Everything in it is guarded by Clinic.mu. Times are Unix seconds.
 type collection struct {
-	spec    schemas.Spec
+	res     *resource
+	mirrors []*mirror           // the lists that show these rows under another name
+	sources []*collection       // those whose rows this one shows: it is a mirror itself
 	rows    map[schemas.ID]*row // every row there ever was
 	order   []*row              // those that were not removed, in the order of creation
 	byStamp []*row              // those of them that have a visible version, by its updated_at, then by creation
 	waiting []*row              // those that have a version which is not visible yet
 	extra   Fields              // what AddField put on every row, and which new rows get too
+	dropped map[string]bool     // what DropField took
 	nextID  int64
 	nextSeq int
 }
@@ -35,15 +38,16 @@ type row struct {
 // A version is one state of a row. It does not change once it is made, but for raw, which is filled on first use.
 type version struct {
 	updated int64
-	shownAt int64 // not visible before
-	hidden  bool  // archived, cancelled or deleted: the plain list leaves it out
+	shownAt int64    // not visible before
+	marks   stateSet // states that none of the fields tell of
+	hidden  stateSet // why the plain list leaves it out, if it does
 	fields  []field
 	raw     []byte
 }
 
-func newCollection(spec schemas.Spec, rng *rand.Rand) *collection {
+func newCollection(res *resource, rng *rand.Rand) *collection {
 	return &collection{
-		spec: spec, rows: map[schemas.ID]*row{}, extra: Fields{},
+		res: res, rows: map[schemas.ID]*row{}, extra: Fields{}, dropped: map[string]bool{},
 		nextID: 1000 + rng.Int64N(80_000), // every resource counts from a place of its own
 	}
 }
@@ -60,12 +64,21 @@ func (l *collection) newRow(created int64, big bool, rng *rand.Rand) *row {
 			r.num = l.nextID
 		}
 		r.id = schemas.ID(strconv.FormatInt(r.num, 10))
-		if _, taken := l.rows[r.id]; !taken {
-			l.rows[r.id] = r
-			l.order = append(l.order, r)
+		if !l.taken(r.id) {
+			l.enlist(r)
 			return r
 		}
 	}
+}
+
+// taken says whether a row has that id, here or in a list that shows the rows of several resources.
+func (l *collection) taken(id schemas.ID) bool {
+	return l.rows[id] != nil || slices.ContainsFunc(l.mirrors, func(m *mirror) bool { return m.to.rows[id] != nil })
+}
+
+func (l *collection) enlist(r *row) {
+	l.rows[r.id] = r
+	l.order = append(l.order, r)
 }
 
 // now is the version that lists show. The row must have one.
@@ -84,7 +97,7 @@ func (l *collection) live(id schemas.ID) *row {
 
 // visible is the row of id if the plain list shows it now, or nil.
 func (l *collection) visible(id schemas.ID) *row {
-	if r := l.live(id); r != nil && r.shown >= 0 && !r.now().hidden {
+	if r := l.live(id); r != nil && r.shown >= 0 && r.now().hidden == 0 {
 		return r
 	}
 	return nil
@@ -141,6 +154,9 @@ func (l *collection) remove(r *row) {
 	r.removed = true
 	l.order = slices.DeleteFunc(l.order, func(o *row) bool { return o == r })
 	l.waiting = slices.DeleteFunc(l.waiting, func(o *row) bool { return o == r })
+	for _, m := range l.mirrors {
+		m.to.remove(m.to.rows[r.id])
+	}
 }
 
 // settle shows the versions whose time has come.

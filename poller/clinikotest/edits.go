@@ -30,21 +30,44 @@ var edits = map[schemas.Resource][]edit{
 	"referral_source_types": {choose("name", sources), subcategories},
 	"taxes":                 {amount("amount", 1, 20)},
 	"users":                 {mail, choose("role", roles), toggle("user_active")},
+
+	"individual_appointments":         {moveAppointment, arrive, stayAway, choose("notes", remarks), settleAppointment},
+	"group_appointments":              {moveAppointment, choose("notes", remarks)},
+	"attendees":                       {toggle("arrived"), choose("notes", remarks), settleAppointment},
+	"unavailable_blocks":              {moveAppointment, choose("notes", remarks)},
+	"availability_blocks":             {moveAppointment},
+	"practitioner_reference_numbers":  {referenceNumber},
+	"referral_sources":                {choose("notes", remarks), choose("subcategory", subjects)},
+	"settings":                        {calendar},
+	"communications":                  {choose("content", remarks)},
+	"patient_attachments":             {choose("description", remarks)},
+	"patient_cases":                   {choose("name", conditions), choose("notes", remarks), toggle("closed")},
+	"patient_form_templates":          {choose("name", forms)},
+	"patient_forms":                   {choose("name", forms), complete},
+	"treatment_note_templates":        {choose("name", forms)},
+	"treatment_notes":                 {toggle("draft"), choose("title", forms), rewrite},
+	"concession_prices":               {amount("price", 10, 90)},
+	"product_suppliers":               {choose("name", suppliers)},
+	"signatures":                      {sign},
+	"appointment_type_billable_items": {amount("discount_percentage", 1, 50)},
+	"appointment_type_products":       {amount("discount_percentage", 1, 50)},
+	"relationships":                   {relate},
+	"unavailable_block_types":         {choose("color", colors), choose("name", breaks)},
 }
 
 // plausible are changes of r after which at least one field has another value. c.mu is held.
 func (c *Clinic) plausible(l *collection, r *row, now int64) Fields {
 	at := time.Unix(now, 0).UTC()
-	m := &maker{c: c, rng: c.rng, resource: l.spec.Resource, row: r, at: at, now: at}
+	m := &maker{c: c, rng: c.rng, resource: l.res, row: r, at: at, now: at}
 	for {
-		fields := pick(c.rng, edits[l.spec.Resource])(m, r.latest())
+		fields := pick(c.rng, edits[l.res.name])(m, r.latest())
 		// Only what the record has is changed: a business, for one, has no third line of address.
 		for name := range fields {
 			if r.latest().field(name) == nil {
 				delete(fields, name)
 			}
 		}
-		if _, names := changed(r.latest().fields, fields); len(names) > 0 {
+		if _, names := changed(r.latest().fields, l.res.fit(fields)); len(names) > 0 {
 			return fields
 		}
 	}
@@ -86,7 +109,10 @@ func rename(m *maker, v *version) Fields {
 func moveAppointment(m *maker, _ *version) Fields {
 	begin := m.workday(m.now)
 	end := begin.Add(time.Duration(m.between(2, 4)) * 15 * time.Minute)
-	return Fields{"appointment_start": schemas.FormatStamp(begin), "appointment_end": schemas.FormatStamp(end)}
+	return Fields{
+		"appointment_start": schemas.FormatStamp(begin), "appointment_end": schemas.FormatStamp(end),
+		"starts_at": schemas.FormatStamp(begin), "ends_at": schemas.FormatStamp(end), // as 2025 calls them
+	}
 }
 
 func arrive(_ *maker, _ *version) Fields {
@@ -117,6 +143,5 @@ func stock(m *maker, _ *version) Fields { return Fields{"stock_level": m.between
 func openingHours(m *maker, _ *version) Fields { return Fields{"availabilities": m.hours()} }
 
 func subcategories(m *maker, _ *version) Fields {
-	all := []string{"Search engine", "Map listing", "Forum", "Newsletter"}
-	return Fields{"subcategories": slices.Clone(all[:m.between(1, len(all))])}
+	return Fields{"subcategories": slices.Clone(subjects[:m.between(1, len(subjects))])}
 }

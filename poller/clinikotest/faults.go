@@ -15,6 +15,7 @@ type Fault struct {
 	// What the fault does, by the step at which it does it; nil is nothing.
 	wait   time.Duration              // first
 	drift  func(*Clinic)              // before the rows are selected
+	refuse func(asked query) error    // instead of the selection; lists alone
 	query  func(*query)               // to the selection; lists alone
 	list   func(asked query, p *page) // to the page; lists alone
 	answer func(*answer)              // to the response

@@ -2,14 +2,13 @@ package clinikotest
 
 import (
 	"cmp"
+	"encoding/json"
 	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
 // A refusal is an answer with an error status and a JSON message.
@@ -22,6 +21,8 @@ func (e *refusal) Error() string { return e.message }
 
 func badRequest(message string) error { return &refusal{http.StatusBadRequest, message} }
 
+var errNotFound = &refusal{http.StatusNotFound, "Not Found"}
+
 // A kind of column decides which operators a filter takes.
 type kind int
 
@@ -30,70 +31,101 @@ const (
 	dateColumn
 	numberColumn
 	textColumn
+	boolColumn
+	arrayColumn
 )
 
-// operators of each kind. The longer come first, where one begins another. There is none for a boolean: no list of
-// 2017 has a boolean filter. Source: the vendor's API docs of 2017 to 2022, section "Filtering results", read 2026-11.
-var operators = map[kind][]string{
-	datetimeColumn: {">=", ">", "<=", "<"},
-	dateColumn:     {">=", ">", "<=", "<", "="},
-	numberColumn:   {"!=", ">=", ">", "<=", "<", "="},
-	textColumn:     {"!=", "~~", "~", "="},
+// kindNames are the kinds as the files of the editions call them.
+var kindNames = map[string]kind{
+	"time": datetimeColumn, "date": dateColumn, "number": numberColumn, "text": textColumn, "bool": boolColumn,
+	"array": arrayColumn,
+}
+
+// operators of each kind. The longer come first, where one begins another. Sources: the vendor's API docs of 2017 to
+// 2022, section "Filtering results", and the description of August 2025, which added ? (is set), !? (is null), the * of
+// a datetime, the boolean and the array; read 2026-11.
+var operators = map[Edition]map[kind][]string{
+	Edition2017: {
+		datetimeColumn: {">=", ">", "<=", "<"},
+		dateColumn:     {">=", ">", "<=", "<", "="},
+		numberColumn:   {"!=", ">=", ">", "<=", "<", "="},
+		textColumn:     {"!=", "~~", "~", "="},
+	},
+	Edition2025: {
+		datetimeColumn: {">=", ">", "<=", "<", "?", "!?", "*"},
+		dateColumn:     {">=", ">", "<=", "<", "=", "?", "!?"},
+		numberColumn:   {"!=", ">=", ">", "<=", "<", "=", "?", "!?"},
+		textColumn:     {"!=", "~~", "~", "=", "?", "!?"},
+		boolColumn:     {"!=", "="},
+		arrayColumn:    {"~"},
+	},
 }
 
 // everywhere are the filters of every list.
 var everywhere = map[string]kind{"id": numberColumn, "created_at": datetimeColumn, "updated_at": datetimeColumn}
-
-// filterable are the further filters of each list, as the vendor's readme of April 2017 names them (read 2026-11).
-// A resource that is not here has no others.
-var filterable = map[schemas.Resource]map[string]kind{
-	"appointments": {
-		"appointment_start": datetimeColumn, "appointment_end": datetimeColumn,
-		"appointment_type_id": numberColumn, "business_id": numberColumn, "patient_id": numberColumn,
-		"practitioner_id": numberColumn,
-	},
-	"patients": {
-		"date_of_birth": dateColumn, "email": textColumn, "first_name": textColumn, "last_name": textColumn,
-		"old_reference_id": textColumn,
-	},
-	"invoices": {
-		"appointment_id": numberColumn, "business_id": numberColumn, "patient_id": numberColumn,
-		"practitioner_id": numberColumn, "issue_date": dateColumn, "number": numberColumn, "status": numberColumn,
-	},
-	"medical_alerts":       {"patient_id": numberColumn},
-	"daily_availabilities": {"business_id": numberColumn, "practitioner_id": numberColumn},
-	"products":             {"name": textColumn, "tax_id": numberColumn},
-	"stock_adjustments":    {"product_id": numberColumn},
-	"practitioners":        {"user_id": numberColumn},
-	"billable_items":       {"tax_id": numberColumn},
-}
-
-func filterKind(resource schemas.Resource, column string) kind {
-	return cmp.Or(everywhere[column], filterable[resource][column])
-}
 
 // A filter is one condition of a query. All conditions of a query must hold.
 type filter struct {
 	column, op string
 	bound      int64 // of a datetime, a Unix second
 	match      func(value) bool
+	contains   string // of an array
 }
 
-func (f filter) holds(r *row) bool { return f.match(r.value(f.column)) }
+func (f filter) holds(r *row) bool {
+	if f.contains != "" {
+		return r.now().lists(f.column, f.contains)
+	}
+	return f.match(r.value(f.column))
+}
+
+// lists says whether an array has an element, spelled as a number or as a string.
+func (v *version) lists(name, element string) bool {
+	var elements []json.RawMessage
+	if f := v.field(name); f != nil {
+		_ = json.Unmarshal(f.value, &elements) // anything else has no elements
+	}
+	return slices.ContainsFunc(elements, func(e json.RawMessage) bool { return strings.Trim(string(e), `"`) == element })
+}
+
+// notFilterable is how each edition refuses a column.
+func notFilterable(res *resource, column string) error {
+	if res.edition == Edition2017 {
+		return badRequest("This column is not searchable.")
+	}
+	return badRequest(column + " is not filterable")
+}
 
 // parseFilter reads one q: "updated_at:>=2027-03-27T10:03:57Z".
-func parseFilter(resource schemas.Resource, q string) (filter, error) {
+func parseFilter(res *resource, q string) (filter, error) {
 	column, condition, ok := strings.Cut(q, ":")
-	k := filterKind(resource, column)
+	k := res.filterKind(column)
 	if !ok || k == 0 {
-		return filter{}, badRequest("This column is not searchable.")
+		return filter{}, notFilterable(res, column)
 	}
-	i := slices.IndexFunc(operators[k], func(op string) bool { return strings.HasPrefix(condition, op) })
+	ops := operators[res.edition][k]
+	i := slices.IndexFunc(ops, func(op string) bool {
+		if strings.ContainsAny(op, "?*") {
+			return condition == op
+		}
+		return strings.HasPrefix(condition, op)
+	})
 	if i < 0 {
 		return filter{}, badRequest("This operator is not supported for " + column + ".")
 	}
-	f := filter{column: column, op: operators[k][i]}
+	f := filter{column: column, op: ops[i]}
 	operand := condition[len(f.op):]
+	switch f.op {
+	case "*":
+		f.match = func(value) bool { return true }
+		return f, nil
+	case "?":
+		f.match = func(v value) bool { return !v.null }
+		return f, nil
+	case "!?":
+		f.match = func(v value) bool { return v.null }
+		return f, nil
+	}
 	var err error
 	switch k {
 	case datetimeColumn:
@@ -104,8 +136,25 @@ func parseFilter(resource schemas.Resource, q string) (filter, error) {
 		err = f.againstNumbers(operand)
 	case textColumn:
 		f.againstText(operand)
+	case boolColumn:
+		err = f.againstBool(operand)
+	case arrayColumn:
+		if f.contains = operand; operand == "" {
+			err = badRequest("Invalid value for " + column + ".")
+		}
 	}
 	return f, err
+}
+
+// againstBool takes true and false. Null is neither.
+func (f *filter) againstBool(operand string) error {
+	if operand != "true" && operand != "false" {
+		return badRequest("Invalid boolean for " + f.column + ".")
+	}
+	want := int64(bit(operand == "true"))
+	op := f.op
+	f.match = func(v value) bool { return !v.null && !v.isText && compares(cmp.Compare(v.num, want), op) }
+	return nil
 }
 
 // againstTime takes UTC, whole seconds and a final Z alone: a client of 2026 saw "+00:00" and a bare date refused.

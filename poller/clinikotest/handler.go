@@ -7,19 +7,17 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
 // prefix is the path of the base URL.
 const prefix = "/v1"
 
-// A Handler serves a clinic over HTTP as Cliniko's API does: GET alone, /v1/<resource> and /v1/<resource>/<id>.
-// It asks for the key and for a User-Agent, it limits the rate, and it fails as its faults tell it to.
+// A Handler serves a clinic over HTTP as Cliniko's API does, GET alone. It asks for the key and for a User-Agent, it limits the rate, and it fails as its faults tell it to.
 type Handler struct {
 	// OnRequest, if it is set, is called with each request after it was logged and before it is answered. It must
 	// be set before the first request.
@@ -28,6 +26,7 @@ type Handler struct {
 	clinic *Clinic
 
 	mu       sync.Mutex // guards the rest
+	role     *Role
 	rules    []*rule
 	rng      *rand.Rand // which requests a fault of some probability hits
 	requests []Request
@@ -37,7 +36,7 @@ type Handler struct {
 
 // NewHandler is a handler of clinic. A clinic may have several; the rate limit and the faults are each handler's own.
 func NewHandler(clinic *Clinic) *Handler {
-	return &Handler{clinic: clinic, rng: rand.New(rand.NewPCG(clinic.opts.Seed, 3))}
+	return &Handler{clinic: clinic, role: clinic.opts.Role, rng: rand.New(rand.NewPCG(clinic.opts.Seed, 3))}
 }
 
 // Clinic is the clinic that h serves.
@@ -72,26 +71,25 @@ func (h *Handler) answer(r *http.Request, entry *Request) *answer {
 		a.header.Set("X-RateLimit-Reset", strconv.FormatInt(wait, 10))
 		return a
 	}
-	resource, id, ok := split(r.URL.Path)
-	if !ok || !h.clinic.Has(resource) {
+	rt, ok := h.clinic.route(r.URL.Path)
+	if !ok || slices.Contains(h.clinic.opts.Lacks, rt.resource) {
 		return notFound()
 	}
 	if r.Method != http.MethodGet {
 		return failure(&refusal{http.StatusMethodNotAllowed, "Only GET is served here."})
 	}
-	faults := h.struck(resource, id == "")
+	role := h.asks()
+	if role.forbids(rt) {
+		return forbidden()
+	}
+	faults := h.struck(rt.resource, rt.isList())
 	for _, f := range faults {
 		entry.Faults = append(entry.Faults, f.name)
 		if !f.begin(r.Context(), h.clinic) {
 			return nil
 		}
 	}
-	var a *answer
-	if id != "" {
-		a = h.item(resource, id)
-	} else {
-		a = h.list(r, resource, faults)
-	}
+	a := h.serve(r, rt, role, faults)
 	for _, f := range faults {
 		if f.answer != nil {
 			f.answer(a)
@@ -142,49 +140,75 @@ func (h *Handler) limited(now time.Time) (reset int64, limited bool) {
 	return 0, false
 }
 
-// split takes the resource and, if there is one, the id from a path: "/v1/patients/343589".
-func split(path string) (schemas.Resource, schemas.ID, bool) {
-	rest, ok := strings.CutPrefix(path, prefix+"/")
-	resource, id, nested := strings.Cut(rest, "/")
-	if !ok || (nested && (id == "" || strings.Contains(id, "/"))) {
-		return "", "", false
+// serve answers a request that is let in.
+func (h *Handler) serve(r *http.Request, rt route, role *Role, faults []Fault) *answer {
+	switch rt.kind {
+	case itemOf, theUser:
+		raw, err := h.clinic.item(rt, r.URL.Query(), role)
+		if err != nil {
+			return failure(err)
+		}
+		return good(raw)
+	case nextTimeOf:
+		return h.nextTime(r, rt)
 	}
-	return schemas.Resource(resource), schemas.ID(id), true
-}
-
-// item answers with one record. One that the list hides answers 404, as archived ones have been seen to.
-func (h *Handler) item(resource schemas.Resource, id schemas.ID) *answer {
-	raw, ok := h.clinic.Record(resource, id)
-	if !ok {
-		return notFound()
-	}
-	return good(raw)
-}
-
-func (h *Handler) list(r *http.Request, resource schemas.Resource, faults []Fault) *answer {
-	spec, _ := schemas.Lookup(schemas.Edition2017, resource) // the clinic has it
-	q, err := parseQuery(spec, r.URL.Query())
+	p, asked, err := h.page(r, rt, role, faults)
 	if err != nil {
 		return failure(err)
 	}
-	asked := q
-	for _, f := range faults {
-		if f.query != nil {
-			f.query(&q)
-		}
-	}
-	p := h.clinic.list(q)
-	scheme := "http://"
-	if r.TLS != nil {
-		scheme = "https://"
-	}
-	p.link(asked, scheme+r.Host+r.URL.Path)
+	p.link(asked, addressOf(r))
 	for _, f := range faults {
 		if f.list != nil {
 			f.list(asked, &p)
 		}
 	}
+	if p.status != 0 {
+		return newAnswer(p.status, "text/plain; charset=utf-8", []byte(http.StatusText(p.status)+"\n"))
+	}
 	return good(p.encode())
+}
+
+// page is the page that a request asks for, and the query as it was asked, before a fault spoilt it.
+func (h *Handler) page(r *http.Request, rt route, role *Role, faults []Fault) (page, query, error) {
+	q, err := h.clinic.parse(rt, r.URL.Query())
+	if err != nil {
+		return page{}, q, err
+	}
+	q.role = role
+	asked := q
+	for _, f := range faults {
+		if f.refuse != nil {
+			if err := f.refuse(asked); err != nil {
+				return page{}, q, err
+			}
+		}
+		if f.query != nil {
+			f.query(&q)
+		}
+	}
+	p, err := h.clinic.answerTo(rt, q)
+	return p, asked, err
+}
+
+// nextTime is the first free start within four weeks.
+func (h *Handler) nextTime(r *http.Request, rt route) *answer {
+	y, m, d := h.clinic.Now().In(accountZone).Date()
+	today := time.Date(y, m, d, 0, 0, 0, 0, accountZone)
+	starts, ok := h.clinic.available(rt.diary, today, today.AddDate(0, 0, 28))
+	if !ok || len(starts) == 0 {
+		return notFound()
+	}
+	links, _ := json.Marshal(map[string]string{"self": addressOf(r)}) // strings always encode
+	return good([]byte(`{"appointment_start":"` + stamp(starts[0].Unix()) + `","links":` + string(links) + `}`))
+}
+
+// addressOf is that of a request, without its query.
+func addressOf(r *http.Request) string {
+	scheme := "http://"
+	if r.TLS != nil {
+		scheme = "https://"
+	}
+	return scheme + r.Host + r.URL.Path
 }
 
 // An answer is a response before it is written.
@@ -207,6 +231,9 @@ func good(body []byte) *answer {
 func failure(err error) *answer {
 	e := &refusal{http.StatusInternalServerError, err.Error()}
 	_ = errors.As(err, &e)
+	if e.status == http.StatusNotFound {
+		return notFound()
+	}
 	body, _ := json.Marshal(map[string]string{"message": e.message}) // a string always encodes
 	return newAnswer(e.status, "application/json; charset=utf-8", body)
 }

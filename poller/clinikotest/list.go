@@ -8,14 +8,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
 // A page is the answer to a query, before it is written.
 type page struct {
-	key   string
-	rows  [][]byte // shared with the clinic: not to be changed in place
-	total int      // -1: left out
-	links map[string]string
+	key    string
+	rows   [][]byte // shared with the clinic: not to be changed in place
+	ids    []schemas.ID
+	total  int // -1: left out
+	links  map[string]string
+	status int // if a fault has set it, this is the answer, and no page
 }
 
 // list answers q.
@@ -23,16 +27,34 @@ func (c *Clinic) list(q query) page {
 	l, _ := c.open(q.resource)
 	defer c.mu.Unlock()
 	found := c.sorted(q, l.matching(q))
-	p := page{key: l.spec.Feeds[0].Key, total: len(found)}
+	p := page{key: string(l.res.name), total: len(found)}
 	from, to := q.span(len(found))
 	for _, k := range found[from:to] {
-		raw := c.encoded(k.row.now())
-		if c.opts.Respell {
-			raw = respell(raw, c.ties)
-		}
-		p.rows = append(p.rows, raw)
+		p.ids = append(p.ids, k.row.id)
+		p.rows = append(p.rows, c.shown(l, k.row, q.role))
 	}
 	return p
+}
+
+// shown is a row as it is served. c.mu is held.
+func (c *Clinic) shown(l *collection, r *row, role *Role) []byte {
+	raw := c.encoded(r.now())
+	if stub := c.stub(l, r); stub != nil {
+		raw = stub
+	}
+	if role != nil {
+		raw = role.shows(l.res.name, raw)
+	}
+	if c.opts.Respell {
+		raw = respell(raw, c.ties)
+	}
+	return raw
+}
+
+// computed is the page of a list that is no collection's.
+func computed(q query, key string, all [][]byte) page {
+	from, to := q.span(len(all))
+	return page{key: key, total: len(all), rows: slices.Clone(all[from:to]), ids: make([]schemas.ID, to-from)}
 }
 
 // span is where the page lies among n rows. It is empty past the end.
@@ -48,26 +70,50 @@ func (q *query) span(n int) (from, to int) {
 // costs least then.
 func (l *collection) matching(q query) []*row {
 	rows := l.order
-	if q.sort[0].column == "updated_at" || slices.ContainsFunc(q.filters, filter.onStamp) {
+	if q.sort[0].column == "updated_at" || slices.ContainsFunc(q.filters, filter.windows) {
 		rows = within(l.byStamp, q.filters)
 	}
-	rest := slices.DeleteFunc(slices.Clone(q.filters), filter.onStamp)
+	rest := slices.DeleteFunc(slices.Clone(q.filters), filter.windows)
 	found := make([]*row, 0, len(rows))
 	for _, r := range rows {
-		if r.shown >= 0 && !r.now().hidden && !slices.ContainsFunc(rest, func(f filter) bool { return !f.holds(r) }) {
+		if q.includes(l, r) && !slices.ContainsFunc(rest, func(f filter) bool { return !f.holds(r) }) {
 			found = append(found, r)
 		}
 	}
 	return found
 }
 
-func (f filter) onStamp() bool { return f.column == "updated_at" }
+// includes says whether a row is in the list at all, whatever the filters.
+func (q *query) includes(l *collection, r *row) bool {
+	if r.shown < 0 {
+		return false
+	}
+	hidden := r.now().hidden
+	if q.feed != 0 {
+		// The deleted are there whatever else they are; the erased are of the deleted.
+		if q.feed == deleted {
+			if hidden&(deleted|erased) == 0 {
+				return false
+			}
+		} else if hidden&q.feed == 0 || hidden&^(q.feed|q.lift) != 0 {
+			return false
+		}
+	} else if hidden&^q.lift != 0 {
+		return false
+	}
+	return (q.under == nil || q.under(r)) && (q.role == nil || q.role.sees(l, r))
+}
+
+// windows says whether a filter is a bound of updated_at.
+func (f filter) windows() bool {
+	return f.column == "updated_at" && (strings.HasPrefix(f.op, ">") || strings.HasPrefix(f.op, "<"))
+}
 
 // within cuts from rows, which are ordered by updated_at, those for which the filters on it hold: a window of time
 // costs nothing but its own rows.
 func within(rows []*row, filters []filter) []*row {
 	for _, f := range filters {
-		if !f.onStamp() {
+		if !f.windows() {
 			continue
 		}
 		switch f.op {
@@ -166,7 +212,7 @@ func (p *page) link(q query, address string) {
 // link is the address of a page of the same query: filters, sort and all.
 func (q *query) link(address string, page int) string {
 	parts := []string{"page=" + strconv.Itoa(page)}
-	for _, name := range []string{"per_page", "sort", "order", "q[]", "q"} {
+	for _, name := range []string{"from", "to", "per_page", "sort", "order", "q[]", "q"} {
 		for _, v := range q.asked[name] {
 			parts = append(parts, url.QueryEscape(name)+"="+url.QueryEscape(v))
 		}

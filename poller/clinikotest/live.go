@@ -12,13 +12,14 @@ import (
 // A Live makes a clinic's days pass: appointments are booked, moved and attended, patients register and change their
 // phone numbers, bills are written and paid, stock is sold. Some of what it does is hard on whoever watches: stamps
 // that move alone, two edits within a second, a value that changes and comes back later. It archives, cancels and
-// removes nothing, so that every record stays in its list.
+// removes nothing, so that every record stays in its list, unless it is told to; see WithStates.
 //
 // It is for one goroutine. The clinic should be populated first; what is missing is made as it is needed.
 type Live struct {
 	c    *Clinic
 	rng  *rand.Rand
 	undo []undo
+	does []habit
 }
 
 // An undo is a value that an edit replaced, and that will come back.
@@ -30,14 +31,16 @@ type undo struct {
 
 // NewLive is a source of changes for c. The same seed does the same to the same clinic.
 func NewLive(c *Clinic, seed uint64) *Live {
-	return &Live{c: c, rng: rand.New(rand.NewPCG(seed, 4))}
+	return &Live{c: c, rng: rand.New(rand.NewPCG(seed, 4)), does: habits}
 }
 
-// habits are what happens in a clinic, with how often.
-var habits = []struct {
+// A habit is what happens in a clinic, with how often.
+type habit struct {
 	weight int
 	do     func(*Live)
-}{
+}
+
+var habits = []habit{
 	{14, (*Live).book},
 	{30, (*Live).attend},
 	{6, (*Live).register},
@@ -57,12 +60,12 @@ var habits = []struct {
 // Step does n things of the day, at the time at which the clinic's clock stands. Some change more than one record.
 func (l *Live) Step(n int) {
 	total := 0
-	for _, h := range habits {
+	for _, h := range l.does {
 		total += h.weight
 	}
 	for range n {
 		at := l.rng.IntN(total)
-		for _, h := range habits {
+		for _, h := range l.does {
 			if at -= h.weight; at < 0 {
 				h.do(l)
 				break
@@ -100,7 +103,7 @@ func (c *Clinic) random(resource schemas.Resource, rng *rand.Rand) (schemas.ID, 
 	defer c.mu.Unlock()
 	shown := make([]*row, 0, len(l.byStamp))
 	for _, r := range l.byStamp {
-		if !r.now().hidden {
+		if r.now().hidden == 0 {
 			shown = append(shown, r)
 		}
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -159,4 +161,18 @@ func canceled() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
+}
+
+// everyResource are the resources of both editions that fit, in a settled order.
+func everyResource(fits func(*resource) bool) []*resource {
+	var all []*resource
+	for _, edition := range []Edition{Edition2017, Edition2025} {
+		resources := resourcesOf[edition]()
+		for _, name := range slices.Sorted(maps.Keys(resources)) {
+			if fits(resources[name]) {
+				all = append(all, resources[name])
+			}
+		}
+	}
+	return all
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -14,6 +13,10 @@ import (
 // A query is what a request for a list asks.
 type query struct {
 	resource schemas.Resource
+	feed     stateSet // of a side list: what it shows
+	lift     stateSet // what is shown though the list hides it
+	under    func(*row) bool
+	role     *Role
 	filters  []filter
 	sort     []sortKey
 	page     int // from 1
@@ -33,11 +36,11 @@ const (
 )
 
 // parseQuery reads the parameters of a list. Those that the API does not know are ignored.
-func parseQuery(spec schemas.Spec, asked url.Values) (query, error) {
-	q := query{resource: spec.Resource, page: 1, perPage: defaultPerPage, asked: asked}
+func parseQuery(res *resource, asked url.Values) (query, error) {
+	q := query{resource: res.name, page: 1, perPage: defaultPerPage, asked: asked}
 	for _, name := range []string{"q[]", "q"} {
 		for _, text := range asked[name] {
-			f, err := parseFilter(spec.Resource, text)
+			f, err := parseFilter(res, text)
 			if err != nil {
 				return q, err
 			}
@@ -52,7 +55,7 @@ func parseQuery(spec schemas.Spec, asked url.Values) (query, error) {
 		return q, err
 	}
 	q.perPage = min(q.perPage, maxPerPage)
-	q.sort, err = parseSort(spec, asked.Get("sort"), asked.Get("order"))
+	q.sort, err = parseSort(res, asked.Get("sort"), asked.Get("order"))
 	return q, err
 }
 
@@ -69,12 +72,12 @@ func positive(asked url.Values, name string, otherwise int) (int, error) {
 }
 
 // parseSort reads "last_name,created_at:desc". order is the direction of the columns that name none.
-func parseSort(spec schemas.Spec, columns, order string) ([]sortKey, error) {
+func parseSort(res *resource, columns, order string) ([]sortKey, error) {
 	if order != "" && order != "asc" && order != "desc" {
 		return nil, badRequest("Invalid order.")
 	}
-	if columns == "" {
-		columns = "created_at" // ascending unless order says otherwise: the API's default
+	if columns == "" { // created_at, ascending unless order says otherwise: the API's default
+		return []sortKey{{"created_at", order == "desc"}}, nil
 	}
 	var keys []sortKey
 	for text := range strings.SplitSeq(columns, ",") {
@@ -82,31 +85,12 @@ func parseSort(spec schemas.Spec, columns, order string) ([]sortKey, error) {
 		if direction == "" {
 			direction = cmp.Or(order, "asc")
 		}
-		if !sortable(spec, column) || (direction != "asc" && direction != "desc") {
+		if !res.sortable(column) || (direction != "asc" && direction != "desc") {
 			return nil, badRequest("This column is not sortable.")
 		}
 		keys = append(keys, sortKey{column, direction == "desc"})
 	}
 	return keys, nil
-}
-
-// structured are the documented fields that are no plain values, relations among them.
-var structured = map[string]bool{
-	"appointment": true, "appointment_type": true, "appointments": true, "availabilities": true,
-	"billable_item": true, "business": true, "concession_type": true, "conflicts": true,
-	"default_appointment_type": true, "invoice": true, "invoices": true, "links": true, "medical_alerts": true,
-	"patient": true, "patient_phone_numbers": true, "phone_numbers": true, "practitioner": true,
-	"practitioner_reference_numbers": true, "practitioners": true, "product": true, "referrers": true,
-	"repeat_rule": true, "repeats": true, "subcategories": true, "tax": true, "user": true,
-}
-
-// sortable says whether a list can be sorted by a column. The API names no list of them ("almost all resources");
-// here it is every documented plain field and every filter.
-func sortable(spec schemas.Spec, column string) bool {
-	if filterKind(spec.Resource, column) != 0 {
-		return true
-	}
-	return slices.Contains(spec.Fields, column) && !structured[column]
 }
 
 // A value is what a row has in a column, for comparing.
@@ -150,10 +134,23 @@ func (r *row) value(column string) value {
 		return plainValue(f.value)
 	}
 	if relation, ok := strings.CutSuffix(column, "_id"); ok {
-		n, err := strconv.ParseInt(v.field(relation).relative(), 10, 64)
-		return value{num: n, null: err != nil}
+		for _, name := range append([]string{relation}, standIns[column]...) {
+			if n, ok := plainNumber(v.field(name).relative()); ok {
+				return value{num: n}
+			}
+		}
 	}
 	return value{null: true}
+}
+
+// standIns are the relations that a column means where no relation has its name.
+var standIns = map[string][]string{
+	"appointment_id": {"booking"}, "source_item_id": {"billable_item", "product"},
+}
+
+func plainNumber(text string) (int64, bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil
 }
 
 func plainValue(raw json.RawMessage) value {

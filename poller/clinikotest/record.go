@@ -124,12 +124,9 @@ func (f *field) relative() string {
 	return string(f.ref[strings.LastIndexByte(string(f.ref), '/')+1:])
 }
 
-// The fields that tell of a state which the plain list does not show (appointments, patients, invoices and others,
-// as far as they have them).
-var stateFields = []string{"archived_at", "cancellation_time", "deleted_at"}
-
-func isHidden(v *version) bool {
-	return slices.ContainsFunc(stateFields, func(name string) bool { return !v.field(name).null() })
+// without is a copy of fields without one of them.
+func without(fields []field, name string) []field {
+	return slices.DeleteFunc(slices.Clone(fields), func(f field) bool { return f.name == name })
 }
 
 // changed is a copy of fields with changes made, and the sorted names of those that really have another value now.

@@ -12,32 +12,52 @@ import (
 type maker struct {
 	c        *Clinic
 	rng      *rand.Rand
-	resource schemas.Resource
+	resource *resource
+	given    Fields // what will replace some of what is invented
 	row      *row
 	at       time.Time // when the record comes into being
 	now      time.Time // the clinic's time, later than at where a past is invented
 }
 
-// templates invent the fields of a record in the order of the API's own examples, without the id, the two stamps and
-// the links, which every resource has.
+// templates invent what of a record has to make sense together. Fields that the edition does not document are left
+// out of it; those that no template gives are invented by their kind.
 var templates = map[schemas.Resource]func(*maker) []field{
-	"appointments":          (*maker).appointment,
-	"patients":              (*maker).patient,
-	"invoices":              (*maker).invoice,
-	"invoice_items":         (*maker).invoiceItem,
-	"medical_alerts":        (*maker).medicalAlert,
-	"contacts":              (*maker).contact,
-	"daily_availabilities":  (*maker).dailyAvailability,
-	"products":              (*maker).product,
-	"stock_adjustments":     (*maker).stockAdjustment,
-	"practitioners":         (*maker).practitioner,
-	"businesses":            (*maker).business,
-	"appointment_types":     (*maker).appointmentType,
-	"billable_items":        (*maker).billableItem,
-	"concession_types":      (*maker).concessionType,
-	"referral_source_types": (*maker).referralSourceType,
-	"taxes":                 (*maker).tax,
-	"users":                 (*maker).user,
+	"appointments":                   (*maker).appointment,
+	"individual_appointments":        (*maker).appointment,
+	"practitioner_reference_numbers": (*maker).referenceNumber,
+	"referral_sources":               (*maker).referralSource,
+	"settings":                       (*maker).settings,
+	"attendees":                      (*maker).attendee,
+	"group_appointments":             (*maker).groupAppointment,
+	"unavailable_blocks":             (*maker).block,
+	"availability_blocks":            (*maker).block,
+	"treatment_notes":                (*maker).treatmentNote,
+	"treatment_note_templates":       (*maker).template,
+	"patient_form_templates":         (*maker).template,
+	"patient_forms":                  (*maker).patientForm,
+	"patient_cases":                  (*maker).patientCase,
+	"patient_attachments":            (*maker).patientAttachment,
+	"communications":                 (*maker).communication,
+	"relationships":                  (*maker).relationship,
+	"signatures":                     (*maker).signature,
+	"product_suppliers":              (*maker).productSupplier,
+	"unavailable_block_types":        (*maker).unavailableBlockType,
+	"patients":                       (*maker).patient,
+	"invoices":                       (*maker).invoice,
+	"invoice_items":                  (*maker).invoiceItem,
+	"medical_alerts":                 (*maker).medicalAlert,
+	"contacts":                       (*maker).contact,
+	"daily_availabilities":           (*maker).dailyAvailability,
+	"products":                       (*maker).product,
+	"stock_adjustments":              (*maker).stockAdjustment,
+	"practitioners":                  (*maker).practitioner,
+	"businesses":                     (*maker).business,
+	"appointment_types":              (*maker).appointmentType,
+	"billable_items":                 (*maker).billableItem,
+	"concession_types":               (*maker).concessionType,
+	"referral_source_types":          (*maker).referralSourceType,
+	"taxes":                          (*maker).tax,
+	"users":                          (*maker).user,
 }
 
 func (m *maker) appointment() []field {
@@ -58,16 +78,19 @@ func (m *maker) appointment() []field {
 	rule, repeats := map[string]any{}, any(nil)
 	if m.chance(6) {
 		rule = map[string]any{"repeat_type": "Weekly", "number_of_repeats": m.between(2, 8), "repeating_interval": 1}
-		repeats = Ref("/appointments?q=repeated_from_appointment_id:=" + string(m.row.id))
+		repeats = Ref("/" + string(m.resource.name) + "?q=repeated_from_appointment_id:=" + string(m.row.id))
 	}
 	patient, who := m.other("patients")
 	name := person{first: pick(m.rng, firstNames), last: pick(m.rng, lastNames)}
 	if who != nil {
 		name = person{first: who.text("first_name"), last: who.text("last_name")}
 	}
+	from, to := schemas.FormatStamp(begin), schemas.FormatStamp(begin.Add(time.Duration(m.between(2, 4))*15*time.Minute))
 	return pairs(
-		"appointment_start", schemas.FormatStamp(begin),
-		"appointment_end", schemas.FormatStamp(begin.Add(time.Duration(m.between(2, 4))*15*time.Minute)),
+		"appointment_start", from,
+		"appointment_end", to,
+		"starts_at", from, // as 2025 calls them
+		"ends_at", to,
 		"booking_ip_address", address,
 		"cancellation_note", nil,
 		"cancellation_reason", nil,
@@ -167,6 +190,7 @@ func (m *maker) invoice() []field {
 		"tax_amount", "0.0",
 		"total_amount", amount,
 		"appointment", appointment,
+		"attendee", nil,
 		"business", business,
 		"practitioner", practitioner,
 		"patient", patient,
@@ -236,7 +260,7 @@ func (m *maker) contact() []field {
 }
 
 // own is a relation to a list below the record itself.
-func (m *maker) own(below string) Ref { return RefTo(m.resource, m.row.id) + Ref(below) }
+func (m *maker) own(below string) Ref { return RefTo(m.resource.name, m.row.id) + Ref(below) }
 
 // ref is a relation to some record of resource.
 func (m *maker) ref(resource schemas.Resource) Ref {

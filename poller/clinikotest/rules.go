@@ -84,7 +84,7 @@ func (r *rule) fits(resource schemas.Resource, list bool) bool {
 	if list {
 		return r.Of != Items
 	}
-	return r.Of != Lists && r.Fault.query == nil && r.Fault.list == nil
+	return r.Of != Lists && r.Fault.query == nil && r.Fault.list == nil && r.Fault.refuse == nil
 }
 
 // setMember is a copy of the object raw with its member name set to value, or without that member if value is "".

@@ -21,7 +21,8 @@ type Report []Row
 
 func (r *Report) ok(what, format string, args ...any)   { r.add(what, render.OK, format, args...) }
 func (r *Report) warn(what, format string, args ...any) { r.add(what, render.Warning, format, args...) }
-func (r *Report) bad(what, format string, args ...any)  { r.add(what, render.Wrong, format, args...) }
+
+func (r *Report) bad(what, format string, args ...any) { r.add(what, render.Wrong, format, args...) }
 
 // add makes one line of the detail: some errors have several.
 func (r *Report) add(what, state, format string, args ...any) {

@@ -1,0 +1,171 @@
+package check_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/render"
+	"github.com/cliniko-bridge/cliniko-bridge/poller/clinikotest"
+)
+
+// A wrong key is said once, with the shard that it was tried at, and the resources are not asked with it.
+func TestWrongKey(t *testing.T) {
+	s := newSetup(t, clinikotest.Options{Key: "right-au1"})
+	s.key = "wrong-uk2"
+	report := s.run()
+	wants(t, report, "northside", render.Wrong, "401: the key is unknown, revoked, or belongs to another shard than uk2")
+	if n := len(s.api.Requests()); n != 1 {
+		t.Errorf("%d requests with a wrong key, want 1", n)
+	}
+	if report.Wrong() != 1 {
+		t.Errorf("%d are wrong, want the key alone:\n%s", report.Wrong(), shown(report))
+	}
+}
+
+// An account that cannot be asked at all is wrong, in words that say who was asked.
+func TestUnreachableAccount(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault clinikotest.Fault
+		want  string
+	}{
+		"503":      {clinikotest.Status(503), "503: Cliniko has trouble; try again later"},
+		"429":      {clinikotest.Status(429), "429: other programs use up the requests of the key's user; try again in 1m"},
+		"cut":      {clinikotest.Cut(), "the answer was cut short"},
+		"redirect": {clinikotest.Redirect("https://elsewhere.example/"), "gives none of the resources"},
+		"web page": {clinikotest.HTML(), "gives none of the resources"},
+		"all 403":  {clinikotest.Forbidden(), "the rights of the key's user"},
+		"all 404":  {clinikotest.NotFound(), "see base_url"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSetup(t, clinikotest.Options{})
+			s.api.Inject(clinikotest.Rule{Fault: c.fault})
+			wants(t, s.run(), "northside", render.Wrong, c.want)
+		})
+	}
+	t.Run("nobody there", func(t *testing.T) {
+		s := newSetup(t, clinikotest.Options{})
+		s.api.Close()
+		report := s.run()
+		wants(t, report, "northside", render.Wrong, "connection refused")
+		wants(t, report, "northside", render.Wrong, s.api.URL)
+	})
+}
+
+// Our clock is held against the Date of the answers.
+func TestClock(t *testing.T) {
+	for _, c := range []struct {
+		ahead time.Duration // the API, of us
+		state string
+		want  string
+	}{
+		{0, render.OK, "within 5s"},
+		{-time.Minute, render.Warning, "ahead of the API's"},
+		{time.Hour, render.Warning, "ours is 1h0m0s behind the API's"},
+	} {
+		s := newSetup(t, clinikotest.Options{Now: func() time.Time { return time.Now().Add(c.ahead + 500*time.Millisecond) }})
+		wants(t, s.run(), "northside: clock", c.state, c.want)
+	}
+}
+
+// What is the matter with one resource is said of that one, and the others are asked all the same.
+func TestOneResource(t *testing.T) {
+	for name, c := range map[string]struct {
+		rule        clinikotest.Rule
+		state, want string
+	}{
+		"403":              {clinikotest.Rule{Fault: clinikotest.Forbidden()}, render.Warning, "403: this key's user may not see it"},
+		"404":              {clinikotest.Rule{Fault: clinikotest.NotFound()}, render.Warning, "404: this account does not have it"},
+		"500":              {clinikotest.Rule{Fault: clinikotest.Status(500)}, render.Wrong, "500: Cliniko has trouble"},
+		"sort refused":     {clinikotest.Rule{Fault: clinikotest.Status(400), Next: 1}, render.Wrong, "refuses to sort by"},
+		"filter refused":   {clinikotest.Rule{Fault: clinikotest.Status(400)}, render.Wrong, "refuses to be filtered by updated_at"},
+		"sort ignored":     {clinikotest.Rule{Fault: clinikotest.IgnoreSort()}, render.Wrong, "does not come sorted by updated_at"},
+		"no total":         {clinikotest.Rule{Fault: clinikotest.NoTotal()}, render.OK, "a number of records that the API does not say"},
+		"a row without id": {clinikotest.Rule{Fault: clinikotest.NullID(3)}, render.Warning, "of the first 100, 1 are no records"},
+		"a web page":       {clinikotest.Rule{Fault: clinikotest.HTML()}, render.Wrong, "GET /patients: 200: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSetup(t, clinikotest.Options{})
+			c.rule.Resource = "patients"
+			s.api.Inject(c.rule)
+			report := s.run()
+			wants(t, report, "northside: patients", c.state, c.want)
+			wants(t, report, "northside: users", render.OK, "0 records")
+			wants(t, report, "northside", render.OK, "knows the key")
+		})
+	}
+}
+
+// An unsorted list of one page can be followed, for the bridge sorts it, until it grows.
+func TestUnsortedPage(t *testing.T) {
+	s := newSetup(t, clinikotest.Options{})
+	s.api.Inject(clinikotest.Rule{Fault: clinikotest.IgnoreSort(), Resource: "invoices"})
+	invoices := s.api.Clinic().IDs("invoices")
+	s.api.Clinic().EditField("invoices", invoices[0]) // the oldest has the newest stamp now
+	wants(t, s.run(), "northside: invoices", render.Warning, "above a page of 100 records it could not be followed")
+}
+
+// A limit that is reached in the middle ends the asking.
+func TestRateLimitInTheMiddle(t *testing.T) {
+	s := newSetup(t, clinikotest.Options{})
+	s.api.Inject(clinikotest.Rule{Fault: clinikotest.Status(429), Resource: "invoices"})
+	wants(t, s.run(), "northside: invoices", render.Wrong, "429: other programs use up the requests")
+	if n := len(s.api.Requests()); n != 4 { // the key, appointments, patients, invoices
+		t.Errorf("%d requests, want none after the 429", n)
+	}
+}
+
+// Schedules that ask for more than the budget are a warning, and the baseline is estimated with what they leave.
+func TestPace(t *testing.T) {
+	for name, c := range map[string]struct {
+		more                      string
+		polling, pollingWant      string
+		baseline, baselineWant    string
+		perMinute, patients, sets int
+	}{
+		"enough": {
+			more:    "    resources: [patients]\n    requests_per_minute: 20\nresources:\n  patients: {schedule: \"@every 6s\"}\n",
+			polling: render.OK, pollingWant: "10 of 20 requests a minute; the most often patients by \"@every 6s\"",
+			baseline: render.OK, baselineWant: "3 requests, less than a minute",
+		},
+		"too much": {
+			more:    "    resources: [patients, users]\n    requests_per_minute: 40\nresources:\n  patients: {schedule: \"@every 1s\"}\n  users: {schedule: \"@every 3s\"}\n",
+			polling: render.Warning, pollingWant: "ask for 80 requests a minute and the budget is 40: polls come 2.0 times as seldom",
+			baseline: render.Warning, baselineWant: "leaves nothing",
+		},
+		"by the clock": {
+			more:    "    resources: [patients]\nresources:\n  patients: {schedule: \"*/30 * 9-10 * * *\"}\n",
+			polling: render.OK, pollingWant: "2 of 180 requests a minute",
+			baseline: render.OK, baselineWant: "3 requests, less than a minute",
+		},
+		"little is left": {
+			more:    "    resources: [patients, appointments]\n    requests_per_minute: 62\nresources:\n  patients: {schedule: \"@every 1s\"}\n  appointments: {schedule: \"@every 1m\"}\n",
+			polling: render.OK, pollingWant: "61 of 62",
+			baseline: render.OK, baselineWant: "5 requests, about 5 minutes",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSetup(t, clinikotest.Options{})
+			s.more = c.more
+			report := s.run()
+			wants(t, report, "northside: polling", c.polling, c.pollingWant)
+			wants(t, report, "northside: baseline", c.baseline, c.baselineWant)
+		})
+	}
+}
+
+// Each account has rows of its own, in the order of the configuration.
+func TestTwoAccounts(t *testing.T) {
+	s, other := newSetup(t, clinikotest.Options{}), newSetup(t, clinikotest.Options{Key: "other-au1"})
+	s.more = fmt.Sprintf(`    resources: [patients]
+  - name: southside
+    api_key: "wrong-au2"
+    user_agent: "Southside Bridge (ops@southside.example)"
+    base_url: %q
+`, other.api.URL)
+	s.nats = `{listen: "127.0.0.1:0", subject: "cliniko.{account}.{resource}.{verb}"}`
+	report := s.run()
+	wants(t, report, "configuration", render.OK, "2 accounts")
+	wants(t, report, "northside: patients", render.OK, "250 records")
+	wants(t, report, "southside", render.Wrong, "another shard than au2")
+}

@@ -1,0 +1,162 @@
+package schemas_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
+)
+
+// example is a record of resource as edition shows it, with every field that it documents. The people are invented.
+func example(t testing.TB, edition schemas.Edition, resource schemas.Resource) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "examples", string(edition), string(resource)+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// eventOf is the body of an event of the record.
+func eventOf(resource schemas.Resource, record []byte) []byte {
+	e := schemas.Event{
+		ID: "x", Account: "northside", Resource: resource, RecordID: "17", Verb: schemas.Updated, Sequence: 3,
+		Time: time.Date(2027, 3, 27, 10, 3, 57, 0, time.UTC), Record: record,
+		ObservedAt: time.Date(2027, 3, 27, 10, 4, 2, 114e6, time.UTC),
+	}
+	return e.AppendJSON(nil)
+}
+
+func members(t testing.TB, object []byte) map[string]json.RawMessage {
+	t.Helper()
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(object, &all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// Each example has all fields that its edition documents and no others, so that the following tests cover each field.
+func TestExamplesAreWhole(t *testing.T) {
+	eachRow(t, func(t *testing.T, spec schemas.Spec) {
+		got := slices.Sorted(maps.Keys(members(t, example(t, spec.Edition, spec.Resource))))
+		if !slices.Equal(got, spec.Fields) {
+			t.Errorf("got fields\n%q, want\n%q", got, spec.Fields)
+		}
+	})
+}
+
+// Each example is valid, and decodes into its Go type with nothing left over.
+func TestExamplesAreValidAndDecode(t *testing.T) {
+	eachRow(t, func(t *testing.T, spec schemas.Spec) {
+		record := example(t, spec.Edition, spec.Resource)
+		if err := compile(t, string(spec.Resource)).Validate(parse(t, record)); err != nil {
+			t.Error(err)
+		}
+		d, err := schemas.Decode(eventOf(spec.Resource, record))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(d.Mismatched) > 0 || len(extra(t, d.Data)) > 0 {
+			t.Errorf("left over: %q, of them of another type: %q", slices.Sorted(maps.Keys(extra(t, d.Data))), d.Mismatched)
+		}
+		if _, ok := d.Data.(*schemas.Other); ok {
+			t.Error("has no Go type")
+		}
+		if !bytes.Equal(d.Record, record) {
+			t.Error("the record's bytes changed")
+		}
+	})
+}
+
+// Each value of the examples arrives: read again from what the Go type encodes, none is empty that was not.
+func TestExamplesKeepTheirValues(t *testing.T) {
+	eachRow(t, func(t *testing.T, spec schemas.Spec) {
+		record := example(t, spec.Edition, spec.Resource)
+		d, err := schemas.Decode(eventOf(spec.Resource, record))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(d.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		encoded := members(t, text)
+		for name, want := range members(t, record) {
+			if isEmpty(want) {
+				continue
+			}
+			if got := encoded[name]; plain(t, got) != plain(t, want) {
+				t.Errorf("%s: got %s, want %s", name, got, want)
+			}
+		}
+	})
+}
+
+func isEmpty(value json.RawMessage) bool {
+	return slices.Contains([]string{"null", `""`, "[]", "{}"}, string(value))
+}
+
+// plain is value without white space, and without the quotes that a Decimal and an ID write where 2017 had a number.
+func plain(t *testing.T, value json.RawMessage) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := json.Compact(&b, value); err != nil {
+		t.Fatal(err)
+	}
+	var parsed any
+	if err := json.Unmarshal(b.Bytes(), &parsed); err != nil {
+		t.Fatal(err)
+	}
+	sorted, err := json.Marshal(parsed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(bytes.ReplaceAll(sorted, []byte(`"`), nil))
+}
+
+// extra are the fields that the record's Go type has no room for.
+func extra(t testing.TB, data any) map[string]json.RawMessage {
+	t.Helper()
+	rest, ok := data.(interface{ Left() *schemas.Rest })
+	if !ok {
+		t.Fatalf("%T has no Rest", data)
+	}
+	return rest.Left().Extra
+}
+
+func compile(t testing.TB, name string) *jsonschema.Schema {
+	t.Helper()
+	text, ok := schemas.JSONSchema(name)
+	if !ok {
+		t.Fatalf("there is no schema of %s", name)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	url := schemas.DataSchema(schemas.Resource(name))
+	if err := c.AddResource(url, parse(t, text)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func parse(t testing.TB, text []byte) any {
+	t.Helper()
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
