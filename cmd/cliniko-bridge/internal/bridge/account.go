@@ -30,7 +30,7 @@ type account struct {
 func newAccount(b *Bridge, cfg *config.Account) (*account, error) {
 	a := &account{b: b, cfg: cfg, schedules: make(map[schemas.Resource]string)}
 	for _, spec := range schemas.Catalogue(schemas.Edition2017) {
-		if cfg.Resources != nil && !slices.Contains(cfg.Resources, spec.Resource) {
+		if !followed(cfg, spec) {
 			continue
 		}
 		a.specs = append(a.specs, spec)
@@ -39,6 +39,14 @@ func newAccount(b *Bridge, cfg *config.Account) (*account, error) {
 		}
 	}
 	return a, ClientConfig(cfg).Validate()
+}
+
+// followed says whether the account's poller reads the resource: collections, unless the configuration leaves it out.
+func followed(cfg *config.Account, spec schemas.Spec) bool {
+	if cfg.Resources != nil {
+		return spec.Shape == schemas.Collection && slices.Contains(cfg.Resources, spec.Resource)
+	}
+	return spec.Shape == schemas.Collection && !spec.Off
 }
 
 // ClientConfig says how to ask the account's API.
