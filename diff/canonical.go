@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -56,6 +57,9 @@ func (w *walker) object(raw []byte, f func(name, canonical []byte)) error {
 			return errSyntax
 		}
 		w.out = appendText(w.out[:0], name)
+		if !utf8.Valid(w.out) {
+			w.out = bytes.ToValidUTF8(w.out, []byte("\ufffd")) // a shape keeps it as JSON, which knows no other text
+		}
 		start := len(w.out)
 		if w.out, err = w.value(w.out, 1); err != nil {
 			return err

@@ -19,20 +19,23 @@ const catchUpBatch = 500
 // between publishing and committing, a lost reply, another replica's work, a store put back to an earlier day or lost.
 //
 // Each batch is committed with the stream sequence of its last event, so that a stop in the middle costs nothing.
-func (d *Differ) catchUp(ctx context.Context, r *resource) error {
+func (d *Differ) catchUp(ctx context.Context, r *resource) (state, int, error) {
 	snap, err := d.Store.Load(ctx, d.Account, r.name, nil)
 	if err != nil {
-		return fmt.Errorf("load: %w", err)
+		return state{}, 0, fmt.Errorf("load: %w", err)
 	}
 	st, err := parseState(snap.State)
 	if err != nil {
-		return err
+		return state{}, 0, err
+	}
+	if r.caughtUp && bytes.Equal(snap.State, r.committed) {
+		return st, snap.Tracked, nil
 	}
 	r.learn(snap.Shapes)
 	c := &catching{d: d, r: r, was: snap.State, st: st}
 	extent, err := c.read(ctx, st.Stream)
 	if err != nil {
-		return err
+		return state{}, 0, err
 	}
 	if extent.Last < c.st.Stream {
 		// The stream ends before the store's mark: it was purged, emptied by age, or made anew. What it still holds
@@ -42,11 +45,11 @@ func (d *Differ) catchUp(ctx context.Context, r *resource) error {
 			zap.Uint64("stream_sequence", extent.Last), zap.Uint64("stored_sequence", c.st.Stream))
 		c.lost = true
 		if extent, err = c.read(ctx, 0); err != nil {
-			return err
+			return state{}, 0, err
 		}
 	}
 	if err := c.settle(ctx, extent); err != nil {
-		return err
+		return state{}, 0, err
 	}
 	if c.count > 0 {
 		d.Metrics.recovered.WithLabelValues(string(r.name)).Add(float64(c.count))
@@ -54,7 +57,7 @@ func (d *Differ) catchUp(ctx context.Context, r *resource) error {
 			zap.String("resource", string(r.name)), zap.Int("events", c.count))
 	}
 	r.extent, r.committed, r.caughtUp = extent, c.was, true
-	return nil
+	return c.st, snap.Tracked + c.count, nil
 }
 
 // catching is one catchUp at work.
@@ -149,12 +152,13 @@ func (c *catching) follow(next *state, s *stored) {
 		return
 	}
 	next.Began = e.Began
-	if e.Time.After(next.Horizon) {
-		next.Horizon = e.Time
+	for _, feed := range c.r.spec.Feeds {
+		mark := next.Marks[feed.Name]
+		if e.Time.After(mark.Cursor) {
+			mark.Cursor, mark.Horizon = e.Time, e.Time
+		}
+		next.Marks[feed.Name] = mark
 	}
-	mark := next.Marks[schemas.Live]
-	mark.Cursor = next.Horizon
-	next.Marks[schemas.Live] = mark
 }
 
 // settle ends the reading: what could not be known before the stream was read to its end.
@@ -168,7 +172,11 @@ func (c *catching) settle(ctx context.Context, extent schemas.Extent) error {
 			// were dropped: such a record, met again, is not told as new.
 			next.Began = next.Oldest
 		}
+		next.Stream = max(next.Stream, extent.Last)
 	case c.lost:
+		next.Stream = extent.Last
+	case c.st.Revision > 0 && extent.Last > c.st.Stream:
+		// Something that is no event of ours stands on the resource's subjects. The next publish has to expect it.
 		next.Stream = extent.Last
 	default:
 		return nil
@@ -193,6 +201,7 @@ func (r *resource) reprint(e *schemas.Event) ([]byte, *shape, error) {
 		if err != nil {
 			return nil, nil, err
 		}
+		f.states.set |= verbState(e.Verb) // a state that the record does not tell itself
 		return pack(e.Sequence, e.Time, &f), f.shape, nil
 	}
 	if e.Print == nil {

@@ -25,11 +25,14 @@ type aside struct {
 	reason string
 }
 
+// eventRoom is more than an event takes beside its record.
+const eventRoom = 4096
+
 // decide compares each record of the page with its entry. It changes nothing: the same page against the same snapshot
 // gives the same plan, with the same event ids.
 func (r *resource) decide(st *state, known *known, page *schemas.Page, records []schemas.Record) plan {
 	p := plan{entries: make(map[schemas.ID][]byte), shapes: make(map[uint32]string)}
-	cursor := st.Marks[schemas.Live].Cursor
+	cursor := st.Marks[page.Feed].Cursor
 	for i := range records {
 		rec := &records[i]
 		fresh, err := r.printer.print(rec.ID, rec.Raw)
@@ -37,95 +40,177 @@ func (r *resource) decide(st *state, known *known, page *schemas.Page, records [
 			p.setAside = append(p.setAside, aside{rec.ID, err.Error()})
 			continue
 		}
-		old := known.entries[i]
-		if old != nil && rec.UpdatedAt.Before(old.updated) {
-			continue // an older version than the one we told: a copy of the data that lags behind
+		if fresh.states.set == 0 {
+			fresh.states.set = stateBit(page.Implies)
 		}
+		old := known.entries[i]
 		v := r.judge(st, page, rec, old, known.shape(old), &fresh)
 		if v.keep {
 			continue
 		}
+		if len(v.verbs) > 0 && !r.thin && len(rec.Raw)+eventRoom > r.maxBytes {
+			p.setAside = append(p.setAside, aside{rec.ID, "larger than the stream takes"})
+			continue
+		}
 		sequence := st.Floor
-		if old != nil {
-			sequence = old.sequence
-		}
-		if v.verb != "" {
-			sequence++
-			event := r.event(st, page, rec, &fresh, sequence, v)
-			if size := len(event.Record) + eventRoom; size > r.maxBytes {
-				p.setAside = append(p.setAside, aside{rec.ID, "larger than the stream takes"})
-				continue
-			}
-			if moved := old == nil || rec.UpdatedAt.After(old.updated); moved && page.Feed == schemas.Live {
-				p.late = max(p.late, cursor.Sub(rec.UpdatedAt))
-			}
-			p.events = append(p.events, event)
-		}
 		if old == nil {
 			p.newcomers++
+		} else {
+			sequence = old.sequence
 		}
-		p.entries[rec.ID] = pack(sequence, rec.UpdatedAt, &fresh)
+		moved := old == nil || rec.UpdatedAt.After(old.updated) || fresh.states.set != old.states
+		if len(v.verbs) > 0 && moved && !page.Baseline {
+			p.late = max(p.late, cursor.Sub(rec.Stamp))
+		}
+		for n, verb := range v.verbs {
+			sequence++
+			p.events = append(p.events, r.event(st, page, rec, &fresh, sequence, verb, v.changedBy(n, r.printer)))
+		}
+		p.entries[rec.ID] = pack(sequence, versionTime(rec, &fresh), &fresh)
 		p.shapes[fresh.shape.number] = fresh.shape.text
 	}
 	return p
 }
 
-// eventRoom is more than an event takes beside its record.
-const eventRoom = 4096
+// versionTime is when a version of a record came to be: its updated_at, or when it was deleted, which need not move that.
+func versionTime(rec *schemas.Record, f *fingerprint) time.Time {
+	t := rec.UpdatedAt
+	if f.states.set&deleted != 0 {
+		for _, other := range []time.Time{rec.Stamp, f.states.since[stateCount-1]} {
+			if other.After(t) {
+				t = other
+			}
+		}
+	}
+	return t
+}
 
 // A verdict is what became of one record.
 type verdict struct {
-	keep    bool         // the entry holds already
-	verb    schemas.Verb // "" if there is nothing to tell
-	changed []string
+	keep    bool           // the entry holds already
+	verbs   []schemas.Verb // what to tell, in order
+	changed []string       // with the first verb; nil if not known
+}
+
+// changedBy is what changed between the event before the n-th of the verdict and the n-th. They tell of one version of the
+// record, and so but the field of the state is new to the second.
+func (v *verdict) changedBy(n int, p *printer) []string {
+	if n == 0 {
+		return v.changed
+	}
+	for _, f := range p.states {
+		if stateVerbs[f.bit] == v.verbs[n] {
+			return []string{f.name}
+		}
+	}
+	return []string{}
 }
 
 // judge is the heart of the bridge: does this record, met now, mean an event?
 func (r *resource) judge(st *state, page *schemas.Page, rec *schemas.Record, old *entry, oldShape *shape, fresh *fingerprint) verdict {
-	if old != nil {
-		d := r.printer.compare(old, oldShape, fresh)
-		switch {
-		case d.none:
-			// A move of updated_at alone is no event, but the newer stamp is worth keeping: with it a lagging copy
-			// is known for what it is.
-			return verdict{keep: !d.renew && rec.UpdatedAt.Equal(old.updated)}
-		case d.changed == nil && oldShape.scheme() != r.printer.scheme && !rec.UpdatedAt.After(old.updated):
-			return verdict{} // hashed under another key, and not touched since: take it up again in silence
-		default:
-			return verdict{verb: schemas.Updated, changed: d.changed}
+	if old == nil {
+		return r.meet(st, page, rec, fresh)
+	}
+	if versionTime(rec, fresh).Before(old.updated) {
+		return verdict{keep: true} // an older version than the one we told: a copy of the data that lags behind
+	}
+	if old.states&deleted != 0 {
+		// The same record was seen in the live list and among the deleted at once (cliniko-api issue 144): it is back
+		// only if it was touched since.
+		if fresh.states.set&deleted != 0 || !rec.UpdatedAt.After(old.updated) {
+			return verdict{keep: true}
 		}
+		return verdict{verbs: []schemas.Verb{schemas.Restored}}
 	}
-	existing := verdict{}
-	if r.snapshot {
-		existing.verb = schemas.Snapshot
-	}
+	d := r.printer.compare(old, oldShape, fresh)
+	entered, left := fresh.states.set&^old.states, old.states&^fresh.states.set
 	switch {
-	case page.Opening:
-		return existing
-	case st.cameAfter(rec.CreatedAt):
-		return verdict{verb: schemas.Created}
-	case !rec.UpdatedAt.Before(st.Horizon), st.Marks[schemas.Baseline].Done:
-		// It is older than the bridge and was not listed until now, or it changed before the baseline came to it.
-		return verdict{verb: schemas.Updated}
+	case entered&deleted != 0:
+		return verdict{verbs: entered.verbs()}
+	case entered != 0:
+		return verdict{verbs: entered.verbs(), changed: d.known()}
+	case left != 0:
+		return verdict{verbs: []schemas.Verb{schemas.Restored}, changed: d.known()}
+	case d.none:
+		// A move of updated_at alone is no event, but the newer stamp is worth keeping: with it a lagging copy is known
+		// for what it is.
+		return verdict{keep: !d.renew && rec.UpdatedAt.Equal(old.updated)}
+	case d.changed == nil && oldShape.scheme() != r.printer.scheme && !rec.UpdatedAt.After(old.updated):
+		return verdict{} // hashed under another key, and not touched since: take it up again in silence
 	default:
-		return existing
+		return verdict{verbs: []schemas.Verb{schemas.Updated}, changed: d.changed}
 	}
 }
 
-func (r *resource) event(st *state, page *schemas.Page, rec *schemas.Record, fresh *fingerprint, sequence uint64, v verdict) schemas.Event {
+// known are the fields that changed: an empty list if nothing did, nil if that is not known.
+func (d *difference) known() []string {
+	if d.none {
+		return []string{}
+	}
+	return d.changed
+}
+
+// meet judges a record that is met for the first time.
+func (r *resource) meet(st *state, page *schemas.Page, rec *schemas.Record, fresh *fingerprint) verdict {
+	existing := verdict{}
+	if r.snapshot && fresh.states.set&deleted == 0 {
+		existing.verbs = []schemas.Verb{schemas.Snapshot}
+	}
+	if page.Opening {
+		return existing
+	}
+	if st.cameAfter(rec.CreatedAt) {
+		return verdict{verbs: append([]schemas.Verb{schemas.Created}, fresh.states.set.verbs()...)}
+	}
+	horizon := st.Marks[page.Feed].Horizon
+	if r.snapshot && st.Rebuilt != "" && horizon.Equal(st.Began) && rec.Stamp.Equal(horizon) {
+		return existing // the store was lost, or we stopped, behind the first snapshots of the opening look
+	}
+	if page.First || rec.Stamp.Before(horizon) && !st.Marks[schemas.BaselineOf(page.Feed)].Done {
+		return existing
+	}
+	// It is older than the bridge and was not listed until now, or it changed before the baseline came to it. What it
+	// went into since then, it tells itself.
+	var lately stateSet
+	for i, since := range fresh.states.since {
+		if bit := stateSet(1) << i; fresh.states.set&bit != 0 && !since.IsZero() && !since.Before(horizon) {
+			lately |= bit
+		}
+	}
+	switch {
+	case lately != 0:
+		return verdict{verbs: lately.verbs()}
+	case fresh.states.set&deleted != 0:
+		return verdict{} // gone for long
+	default:
+		return verdict{verbs: []schemas.Verb{schemas.Updated}}
+	}
+}
+
+func (r *resource) event(st *state, page *schemas.Page, rec *schemas.Record, fresh *fingerprint, sequence uint64,
+	verb schemas.Verb, changed []string,
+) schemas.Event {
 	e := schemas.Event{
 		ID:       eventID(r.account, r.name, rec.ID, sequence, fresh.whole),
 		Account:  r.account,
 		Resource: r.name,
 		RecordID: rec.ID,
-		Verb:     v.verb,
+		Verb:     verb,
 		Time:     rec.UpdatedAt, Sequence: sequence,
-		Record: rec.Raw, Changed: v.changed, ObservedAt: page.ReadAt,
+		Record: rec.Raw, Changed: changed, ObservedAt: page.ReadAt,
 		Began: st.Began,
+	}
+	if verb == schemas.Deleted {
+		e.Record, e.Changed, e.Time = nil, nil, versionTime(rec, fresh)
+		if since := fresh.states.since[stateCount-1]; !since.IsZero() {
+			e.Time = since
+		}
 	}
 	if r.thin {
 		e.Record = nil
-		e.Print = sealPrint(fresh.shape, pack(sequence, rec.UpdatedAt, fresh))
+	}
+	if e.Record == nil {
+		e.Print = sealPrint(fresh.shape, pack(sequence, versionTime(rec, fresh), fresh))
 	}
 	return e
 }

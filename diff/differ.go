@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,16 +21,17 @@ type Config struct {
 	Store     Store
 	Publisher Publisher
 	Key       Key // keys the fingerprints
-	// Documented returns the documented top-level fields of a resource. Others are taken up as they come.
-	Documented func(schemas.Resource) []string
-	Snapshot   bool // publish a snapshot event for each record that the baseline meets; default: silent
-	Thin       bool // publish events without the record
-	Log        *zap.Logger
-	Metrics    *Metrics
+	// Spec returns the row of the catalogue of each resource that pages come of.
+	Spec     func(schemas.Resource) schemas.Spec
+	Snapshot bool // publish a snapshot event for each record that the baseline meets; default: silent
+	Thin     bool // publish events without the record
+	Log      *zap.Logger
+	Metrics  *Metrics
 }
 
-// ErrStanding says that the page does not fit what the store holds: an opening page for a resource that is open, or
-// another page for one that is not, because the store was lost or rebuilt meanwhile. Ask for the standing again.
+// ErrStanding says that the page does not fit what is known by now: the store was put back, lost or rebuilt, or
+// another process has told events, since the standing was asked for. Nothing was published. Ask for the standing, and
+// read the page again.
 var ErrStanding = errors.New("the resource's standing has changed")
 
 // A Differ turns the pages of one account into events, for as long as it has the account's lease. It is safe for
@@ -50,6 +52,7 @@ func New(c Config) *Differ {
 type resource struct {
 	account  string
 	name     schemas.Resource
+	spec     schemas.Spec
 	snapshot bool
 	thin     bool
 	maxBytes int
@@ -64,6 +67,8 @@ type resource struct {
 	// known.
 	caughtUp bool
 	extent   schemas.Extent // of the stream, when it was last compared
+	// aside are the records that were set aside, with the reason: each is logged once.
+	aside map[schemas.ID]string
 }
 
 func (d *Differ) resource(name schemas.Resource) *resource {
@@ -72,10 +77,11 @@ func (d *Differ) resource(name schemas.Resource) *resource {
 	r := d.resources[name]
 	if r == nil {
 		r = &resource{
-			account: d.Account, name: name, snapshot: d.Snapshot, thin: d.Thin, maxBytes: d.Publisher.MaxBytes(),
+			account: d.Account, name: name, snapshot: d.Snapshot, thin: d.Thin,
 			shapes: make(map[uint32]*shape),
 		}
-		r.printer = newPrinter(d.Key, d.Account, name, d.Documented(name), func(field string) {
+		r.spec = d.Spec(name)
+		r.printer = newPrinter(d.Key, d.Account, &r.spec, func(field string) {
 			d.Metrics.undocumented.WithLabelValues(string(name)).Inc()
 			d.Log.Info("the API has a field that is not documented", zap.String("account", d.Account),
 				zap.String("resource", string(name)), zap.String("field", field))
@@ -85,102 +91,109 @@ func (d *Differ) resource(name schemas.Resource) *resource {
 	return r
 }
 
-// Standing returns how far name has been read. If the store knows less than the stream, it learns that first.
+// Standing returns how far name has been read. It first makes sure that the store knows all that the stream knows: it is
+// where every doubt ends, and the only place where the stream is read back.
 func (d *Differ) Standing(ctx context.Context, name schemas.Resource) (schemas.Standing, error) {
 	r := d.resource(name)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	snap, err := d.load(ctx, r, nil)
+	st, tracked, err := d.catchUp(ctx, r)
 	if err != nil {
-		return schemas.Standing{}, err
-	}
-	st, err := parseState(snap.State)
-	if err != nil {
+		r.caughtUp = false
 		return schemas.Standing{}, fmt.Errorf("%s/%s: %w", d.Account, name, err)
 	}
-	return st.standing(snap.Tracked), nil
+	return st.standing(tracked), nil
 }
 
-// maxRounds bounds how often one page is decided anew because the stream or the store had moved. One is the rule, two
-// come after a crash.
-const maxRounds = 5
-
 // Accept tells what changed in page and returns nil once every record of it may be forgotten: its event is in the
-// stream and its fingerprint in the store, or nothing changed. After an error nothing is lost: the page, or another
-// that holds the same records, may be given again.
+// stream and its fingerprint in the store, or nothing changed. After an error nothing is lost, and nothing is known:
+// ask for the Standing, read again, and give what was read.
 //
-// An error that wraps ErrLeaseLost ends this Differ: somebody else has the account now.
+// The page must have been read after the last Standing. If anything has happened behind the Differ's back since - the
+// store was put back, another process has told events - the page may be older than what is known by now, and is refused
+// with ErrStanding. An error that wraps ErrLeaseLost ends this Differ: somebody else has the account.
 func (d *Differ) Accept(ctx context.Context, page schemas.Page) (schemas.Outcome, error) {
 	r := d.resource(page.Resource)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var out schemas.Outcome
-	var err error
-	for range maxRounds {
-		err = d.round(ctx, r, &page, &out)
-		if !errors.Is(err, schemas.ErrStreamAhead) && !errors.Is(err, ErrConflict) {
-			break
-		}
-		r.caughtUp = false
-		d.Metrics.rounds.Inc()
+	err := d.round(ctx, r, &page, &out)
+	if err == nil {
+		return out, nil
 	}
-	if err != nil {
-		r.caughtUp = false // what was published or committed is not known: find out before the next decision
-		return out, fmt.Errorf("%s/%s: %w", d.Account, page.Resource, err)
+	r.caughtUp = false // what was published or committed is not known: find out before the next page is read
+	if errors.Is(err, schemas.ErrStreamAhead) || errors.Is(err, ErrConflict) {
+		d.Metrics.refused.Inc()
+		err = fmt.Errorf("%w: %w", ErrStanding, err)
 	}
-	return out, nil
+	return out, fmt.Errorf("%s/%s: %w", d.Account, page.Resource, err)
 }
 
-// round is the order of commitment. Everything that is ever told is told here, in this order, and recovery ends here
-// too: Accept calls round again until it comes through.
+// round is the order of commitment. Everything that is ever told is told here, in this order.
 //
-// A fault at any step leaves nothing that needs a hand: the next round, in this process or the next, begins with
-// load, and load begins with what the stream has and the store has not (catchUp).
+// A fault at any step leaves nothing that needs a hand: before the next page is read, in this process or the next, the
+// store is brought to where the stream is (catchUp), and the page comes again.
 func (d *Differ) round(ctx context.Context, r *resource, page *schemas.Page, out *schemas.Outcome) error {
-	// 1. Look up. load first makes sure that the store knows what the stream knows.
+	// 1. Look up. The state has to be the one that this process left, or found when it caught up with the stream.
+	if !r.caughtUp {
+		return ErrStanding
+	}
 	records := once(page.Records)
-	snap, err := d.load(ctx, r, records)
+	ids := make([]schemas.ID, len(records))
+	for i := range records {
+		ids[i] = records[i].ID
+	}
+	snap, err := d.Store.Load(ctx, d.Account, r.name, ids)
 	if err != nil {
-		return err
+		return fmt.Errorf("load: %w", err)
+	}
+	if !bytes.Equal(snap.State, r.committed) {
+		return ErrStanding
 	}
 	st, err := parseState(snap.State)
 	if err != nil {
 		return err
 	}
-
 	if page.Opening == (st.Revision > 0) {
 		return ErrStanding
 	}
+	r.learn(snap.Shapes)
+	r.maxBytes = d.Publisher.MaxBytes()
 
 	// 2. Decide. Nothing has happened yet: to stop here is to have done nothing.
 	next := st.next()
 	if st.Revision == 0 {
-		next.Began, next.Horizon, next.Stream = page.Began, page.Began, r.extent.Last
+		next.Began, next.Stream = page.Began, r.extent.Last
 		if r.extent.Dropped {
 			next.Floor = r.extent.Newest
 		}
+	}
+	name, mark := page.MarkName(), page.Mark
+	if was, ok := st.Marks[name]; ok {
+		mark.Horizon = was.Horizon
 	}
 	plan := r.decide(&next, r.recall(&next, snap), page, records)
 	for _, a := range plan.setAside {
 		d.setAside(r, a)
 	}
 	out.SetAside, out.Tracked = len(plan.setAside), snap.Tracked+plan.newcomers
-	next.Marks[page.Feed] = page.Mark
+	next.Marks[name] = mark
 
 	// 3. Publish, and wait for every acknowledgement. The first event goes alone, on the condition that the stream
-	// ends where the store thinks. If we stop before it is stored, nothing has happened. If we stop behind it - some
-	// events stored, or all, acknowledged to us or not - the store's Stream is too low now, so that catchUp reads
-	// back what is there, and the page comes again because its mark was not committed.
+	// ends where the store thinks; none is sent once the lease may be another's. If we stop before the first is
+	// stored, nothing has happened. If we stop behind it - some events stored, or all, acknowledged to us or not - the
+	// store's Stream is too low now, so that catchUp reads back what is there, and the page comes again because its
+	// mark was not committed.
 	if len(plan.events) > 0 {
-		if next.Stream, err = d.Publisher.Publish(ctx, plan.events, next.Stream); err != nil {
+		if next.Stream, err = d.publish(ctx, plan.events, next.Stream); err != nil {
 			return fmt.Errorf("publish %d events: %w", len(plan.events), err)
 		}
 	}
 
 	// 4. Commit fingerprints, sequences, the mark and the stream's sequence in one step, under the lease. If we stop
-	// before it or it is refused, all of it is as after step 3. If it is done and its reply is lost, the next load
-	// sees the new state, and the page, coming again, finds nothing to tell.
-	if len(plan.entries) == 0 && st.Revision > 0 && st.Marks[page.Feed] == page.Mark {
+	// before it or it is refused, all of it is as after step 3. If it is done and its reply is lost, catchUp sees
+	// the new state, and the page, coming again, finds nothing to tell.
+	if len(plan.entries) == 0 && st.Revision > 0 && st.Marks[name] == mark {
 		return nil // a page without news, which is most of them, writes nothing
 	}
 	if err := d.commit(ctx, r, snap.State, next, plan.entries, plan.shapes, page.Total); err != nil {
@@ -193,29 +206,15 @@ func (d *Differ) round(ctx context.Context, r *resource, page *schemas.Page, out
 	return nil
 }
 
-// load reads what the store has of records, after making sure that the store knows all that the stream knows.
-func (d *Differ) load(ctx context.Context, r *resource, records []schemas.Record) (Snapshot, error) {
-	ids := make([]schemas.ID, len(records))
-	for i := range records {
-		ids[i] = records[i].ID
+// publish publishes for as long as the lease surely lasts. A process that was suspended in the middle, and wakes when
+// another has the account, must not send the rest.
+func (d *Differ) publish(ctx context.Context, events []schemas.Event, last uint64) (uint64, error) {
+	if until := d.Lease.Until(); !until.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, until)
+		defer cancel()
 	}
-	for range maxRounds {
-		if !r.caughtUp {
-			if err := d.catchUp(ctx, r); err != nil {
-				return Snapshot{}, err
-			}
-		}
-		snap, err := d.Store.Load(ctx, d.Account, r.name, ids)
-		if err != nil {
-			return Snapshot{}, fmt.Errorf("load: %w", err)
-		}
-		if string(snap.State) == string(r.committed) {
-			r.learn(snap.Shapes)
-			return snap, nil
-		}
-		r.caughtUp = false // the store is not as we left it
-	}
-	return Snapshot{}, fmt.Errorf("load: %w", ErrConflict)
+	return d.Publisher.Publish(ctx, events, last)
 }
 
 func (d *Differ) commit(ctx context.Context, r *resource, was []byte, next state, entries map[schemas.ID][]byte,
@@ -286,14 +285,24 @@ func once(records []schemas.Record) []schemas.Record {
 		case !twice:
 			at[rec.ID] = len(out)
 			out = append(out, rec)
-		case !rec.UpdatedAt.Before(out[i].UpdatedAt):
+		case !rec.Stamp.Before(out[i].Stamp):
 			out[i] = rec
 		}
 	}
 	return out
 }
 
+// maxAside bounds how many records a resource remembers to have set aside.
+const maxAside = 1000
+
 func (d *Differ) setAside(r *resource, a aside) {
+	if r.aside[a.id] == a.reason {
+		return
+	}
+	if r.aside == nil || len(r.aside) >= maxAside {
+		r.aside = make(map[schemas.ID]string)
+	}
+	r.aside[a.id] = a.reason
 	d.Metrics.setAside.WithLabelValues(string(r.name)).Inc()
 	d.Log.Error("a record cannot be handled and is set aside until it changes", zap.String("account", d.Account),
 		zap.String("resource", string(r.name)), zap.String("id", string(a.id)), zap.String("reason", a.reason))
@@ -318,7 +327,7 @@ type Metrics struct {
 	setAside     *prometheus.CounterVec
 	undocumented *prometheus.CounterVec
 	recovered    *prometheus.CounterVec
-	rounds       prometheus.Counter
+	refused      prometheus.Counter
 }
 
 // NewMetrics registers the counters with reg.
@@ -334,7 +343,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Buckets: []float64{1, 2, 5, 10, 15, 30, 60, 120, 300, 900, 3600, 6 * 3600, 24 * 3600},
 		}, []string{"resource"}),
 		setAside: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: ns, Name: "records_set_aside_total", Help: "Times a record could not be handled.",
+			Namespace: ns, Name: "records_set_aside_total", Help: "Records that could not be handled.",
 		}, []string{"resource"}),
 		undocumented: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: ns, Name: "undocumented_fields_total", Help: "Fields of the API that the catalogue does not have.",
@@ -343,10 +352,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Namespace: ns, Name: "events_recovered_total",
 			Help: "Events that were in the stream and not in the store, read back after a stop or a loss.",
 		}, []string{"resource"}),
-		rounds: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: ns, Name: "pages_decided_again_total", Help: "Pages decided again because stream or store had moved.",
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: ns, Name: "pages_refused_total", Help: "Pages read again because stream or store had moved meanwhile.",
 		}),
 	}
-	reg.MustRegister(m.events, m.delay, m.setAside, m.undocumented, m.recovered, m.rounds)
+	reg.MustRegister(m.events, m.delay, m.setAside, m.undocumented, m.recovered, m.refused)
 	return m
 }

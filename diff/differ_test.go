@@ -48,8 +48,8 @@ func (b *bench) restart(t interface{ Fatalf(string, ...any) }) {
 	key, _ := diff.NewKey(strings.Repeat("k", 32))
 	b.differ = diff.New(diff.Config{
 		Account: "northside", Lease: lease, Store: b.store, Publisher: b.stream, Key: key, Thin: b.thin,
-		Documented: func(schemas.Resource) []string { return []string{"id", "created_at", "updated_at", "name", "city"} },
-		Log:        zap.NewNop(), Metrics: diff.NewMetrics(prometheus.NewRegistry()),
+		Spec: func(r schemas.Resource) schemas.Spec { return testSpec(r) },
+		Log:  zap.NewNop(), Metrics: diff.NewMetrics(prometheus.NewRegistry()),
 	})
 }
 
@@ -61,13 +61,29 @@ func at(n int) time.Time {
 func row(id string, created, updated int, name string) schemas.Record {
 	raw := fmt.Sprintf(`{"id": %q, "created_at":%q,"updated_at":%q,"name":%q,"city":"Geelong"}`,
 		id, schemas.FormatStamp(at(created)), schemas.FormatStamp(at(updated)), name)
-	return schemas.Record{ID: schemas.ID(id), CreatedAt: at(created), UpdatedAt: at(updated), Raw: []byte(raw)}
+	return schemas.Record{ID: schemas.ID(id), CreatedAt: at(created), UpdatedAt: at(updated), Stamp: at(updated), Raw: []byte(raw)}
+}
+
+// testSpec is a resource with a list for each hidden state, as patients and appointments have them.
+func testSpec(name schemas.Resource) schemas.Spec {
+	return schemas.Spec{
+		Resource: name, Shape: schemas.Collection,
+		Fields: []string{"id", "created_at", "updated_at", "name", "city", "archived_at", "cancelled_at", "deleted_at"},
+		States: map[schemas.State]string{
+			schemas.ArchivedState: "archived_at", schemas.CancelledState: "cancelled_at", schemas.DeletedState: "deleted_at",
+		},
+		Feeds: []schemas.Feed{
+			{Name: schemas.Live, Stamp: "updated_at"},
+			{Name: "archived", Stamp: "updated_at", Implies: schemas.ArchivedState},
+			{Name: "deleted", Stamp: "deleted_at", Implies: schemas.DeletedState},
+		},
+	}
 }
 
 func opening(began int, rows ...schemas.Record) schemas.Page {
 	return schemas.Page{
 		Resource: patients, Opening: true, Began: at(began), Feed: schemas.Live, Records: rows,
-		Mark: schemas.Mark{Cursor: at(began)}, ReadAt: at(began),
+		Mark: schemas.Mark{Cursor: at(began), Horizon: at(began)}, ReadAt: at(began),
 	}
 }
 
@@ -76,16 +92,24 @@ func live(cursor int, rows ...schemas.Record) schemas.Page {
 }
 
 func baseline(done bool, rows ...schemas.Record) schemas.Page {
-	return schemas.Page{Resource: patients, Feed: schemas.Baseline, Records: rows, Mark: schemas.Mark{Cursor: at(1), Done: done}}
+	return schemas.Page{Resource: patients, Feed: schemas.Live, Baseline: true, Records: rows, Mark: schemas.Mark{Cursor: at(1), Done: done}}
 }
 
 func (b *bench) accept(t *testing.T, pages ...schemas.Page) {
 	t.Helper()
 	for _, p := range pages {
-		if _, err := b.differ.Accept(t.Context(), p); err != nil {
+		if _, err := b.give(t.Context(), p); err != nil {
 			t.Fatalf("accept: %v", err)
 		}
 	}
+}
+
+// give does as the poller does: it asks for the standing, and gives a page that was read after that.
+func (b *bench) give(ctx context.Context, p schemas.Page) (schemas.Outcome, error) {
+	if _, err := b.differ.Standing(ctx, p.Resource); err != nil {
+		return schemas.Outcome{}, err
+	}
+	return b.differ.Accept(ctx, p)
 }
 
 // told are the events of the stream in short: "created 7#1", with the changed fields behind.
@@ -93,6 +117,9 @@ func (b *bench) told() []string {
 	var out []string
 	for _, m := range b.stream.messages {
 		e := m.event
+		if e.ID == "" {
+			continue // foreign
+		}
 		s := fmt.Sprintf("%s %s#%d", e.Verb, e.RecordID, e.Sequence)
 		if e.Changed != nil {
 			s += " " + strings.Join(e.Changed, ",")
@@ -192,12 +219,12 @@ func TestEventIDsNameTheChange(t *testing.T) {
 func TestLatenessIsMeasured(t *testing.T) {
 	b := newBench(t)
 	b.accept(t, opening(0), live(100, row("1", 100, 100, "A")))
-	out, err := b.differ.Accept(t.Context(), live(100, row("2", 10, 10, "B"), row("3", 60, 60, "C"), row("1", 100, 100, "A")))
+	out, err := b.give(t.Context(), live(100, row("2", 10, 10, "B"), row("3", 60, 60, "C"), row("1", 100, 100, "A")))
 	if err != nil || out.Late != 90*time.Second {
 		t.Errorf("got %v late, %v, want 1m30s", out.Late, err)
 	}
 	// A value that changes under its stamp is no late row.
-	out, err = b.differ.Accept(t.Context(), live(100, row("2", 10, 10, "Z")))
+	out, err = b.give(t.Context(), live(100, row("2", 10, 10, "Z")))
 	if err != nil || out.Late != 0 {
 		t.Errorf("got %v late, %v, want 0", out.Late, err)
 	}
@@ -209,7 +236,7 @@ func TestABadRecordIsSetAsideAndTheOthersGoOn(t *testing.T) {
 	broken.Raw = []byte(`{"id":2,"name":"B","name":"C"}`)
 	huge := row("3", 5, 5, strings.Repeat("x", 2<<20))
 	b.accept(t, opening(0))
-	out, err := b.differ.Accept(t.Context(), live(5, row("1", 5, 5, "A"), broken, huge, row("4", 5, 5, "D")))
+	out, err := b.give(t.Context(), live(5, row("1", 5, 5, "A"), broken, huge, row("4", 5, 5, "D")))
 	if err != nil || out.SetAside != 2 {
 		t.Errorf("got %d set aside, %v, want 2", out.SetAside, err)
 	}
@@ -218,23 +245,51 @@ func TestABadRecordIsSetAsideAndTheOthersGoOn(t *testing.T) {
 
 func TestAPageThatDoesNotFitTheStandingIsRefused(t *testing.T) {
 	b := newBench(t)
-	if _, err := b.differ.Accept(t.Context(), live(5, row("1", 5, 5, "A"))); !errors.Is(err, diff.ErrStanding) {
+	if _, err := b.give(t.Context(), live(5, row("1", 5, 5, "A"))); !errors.Is(err, diff.ErrStanding) {
 		t.Errorf("a live page for a resource that is not open: got %v", err)
 	}
 	b.accept(t, opening(0))
-	if _, err := b.differ.Accept(t.Context(), opening(7, row("1", 5, 5, "A"))); !errors.Is(err, diff.ErrStanding) {
+	if _, err := b.give(t.Context(), opening(7, row("1", 5, 5, "A"))); !errors.Is(err, diff.ErrStanding) {
 		t.Errorf("an opening page for one that is open: got %v", err)
 	}
 	b.wantTold(t)
 }
 
-func TestALostLeaseEndsIt(t *testing.T) {
+// A process that was suspended with a page in its hands, and wakes when another has the account and has told of a newer
+// version of the same second, tells nothing of the old one.
+func TestAStalePageOfAnOwnerThatLostTheAccountIsRefused(t *testing.T) {
+	b := newBench(t)
+	b.accept(t, opening(0, row("1", -9, -9, "A")), baseline(true))
+	zombie := b.differ
+	b.restart(t)
+	b.accept(t, live(5, row("1", -9, 5, "C")))
+	if _, err := zombie.Accept(t.Context(), live(5, row("1", -9, 5, "B"))); !errors.Is(err, diff.ErrStanding) {
+		t.Errorf("got %v, want the page refused", err)
+	}
+	b.wantTold(t, "updated 1#1 name")
+
+	// The same if the other had not come to commit.
+	b.store.OnCommit = func(diff.Commit) (bool, error) { return false, errFault }
+	if _, err := zombie.Standing(t.Context(), patients); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.give(t.Context(), live(6, row("1", -9, 6, "E"))); !errors.Is(err, errFault) {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := zombie.Accept(t.Context(), live(6, row("1", -9, 6, "D"))); !errors.Is(err, diff.ErrStanding) {
+		t.Errorf("got %v, want the page refused", err)
+	}
+	b.wantTold(t, "updated 1#1 name", "updated 1#2 name")
+}
+
+func TestAnOwnerThatLostTheAccountCommitsNothing(t *testing.T) {
 	b := newBench(t)
 	b.accept(t, opening(0))
 	zombie := b.differ
 	b.restart(t)
-	b.accept(t, live(5, row("1", 5, 5, "A")))
 	if _, err := zombie.Accept(t.Context(), live(6, row("2", 6, 6, "B"))); !errors.Is(err, diff.ErrLeaseLost) {
 		t.Errorf("got %v, want the lease to be lost", err)
 	}
+	b.accept(t, live(6, row("2", 6, 6, "B")))
+	b.wantTold(t, "created 2#1")
 }

@@ -21,7 +21,8 @@ import (
 // record has 30 fields or more, and less often where it has fewer.
 type entry struct {
 	sequence uint64
-	updated  time.Time // UTC, to the second; zero if not known
+	updated  time.Time // UTC, to the second; zero if not known. Of a deleted record: when it was deleted, if that is later
+	states   stateSet
 	shape    uint32
 	whole    uint64 // wholeBits of it
 	tags     []byte
@@ -51,7 +52,7 @@ func tagBits(n int) int {
 func pack(sequence uint64, updated time.Time, f *fingerprint) []byte {
 	bits := tagBits(len(f.fields))
 	b := make([]byte, 0, 24+(bits*len(f.fields)+7)/8)
-	b = append(b, packing<<4)
+	b = append(b, packing<<4|byte(f.states.set))
 	b = binary.AppendUvarint(b, sequence)
 	b = binary.LittleEndian.AppendUint32(b, packTime(updated))
 	b = binary.LittleEndian.AppendUint32(b, f.shape.number)
@@ -84,7 +85,7 @@ func unpack(b []byte) (entry, error) {
 	if n <= 0 || len(rest) < 8+wholeBits/8 {
 		return entry{}, errEntry
 	}
-	e.sequence = sequence
+	e.sequence, e.states = sequence, stateSet(b[0]&0x0f)
 	if s := binary.LittleEndian.Uint32(rest); s != 0 {
 		e.updated = time.Unix(int64(s), 0).UTC()
 	}

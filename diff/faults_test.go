@@ -1,9 +1,14 @@
 package diff_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/cliniko-bridge/cliniko-bridge/diff"
 	"github.com/cliniko-bridge/cliniko-bridge/diff/difftest"
@@ -85,6 +90,9 @@ func TestEveryFaultAtEveryStep(t *testing.T) {
 					b.accept(t, opening(0, row("1", -9, -9, "A")), baseline(true), live(3, row("2", 3, 3, "B")))
 					before := b.store.Snapshot()
 					page := live(6, row("1", -9, 4, "AA"), row("2", 3, 5, "BB"), row("3", 5, 5, "C"), row("4", 6, 6, "D"))
+					if _, err := b.differ.Standing(t.Context(), patients); err != nil {
+						t.Fatal(err)
+					}
 					inject(b)
 					_, err := b.differ.Accept(t.Context(), page)
 					if !errors.Is(err, errFault) {
@@ -92,9 +100,6 @@ func TestEveryFaultAtEveryStep(t *testing.T) {
 					}
 					end(t, b, before)
 
-					if _, err := b.differ.Standing(t.Context(), patients); err != nil {
-						t.Fatal(err)
-					}
 					if st, _ := b.differ.Standing(t.Context(), patients); !st.Opened {
 						b.accept(t, opening(6, page.Records...))
 					}
@@ -130,7 +135,11 @@ func TestAStreamThatLostItsEndIsNoHalt(t *testing.T) {
 	b := newBench(t)
 	b.accept(t, opening(0), live(3, row("1", 3, 3, "A"), row("2", 3, 3, "B")))
 	b.stream.drop(2)
-	b.accept(t, live(5, row("1", 3, 5, "AA"), row("2", 3, 3, "B")))
+	page := live(5, row("1", 3, 5, "AA"), row("2", 3, 3, "B"))
+	if _, err := b.give(t.Context(), page); !errors.Is(err, diff.ErrStanding) {
+		t.Errorf("got %v, want the page refused once", err)
+	}
+	b.accept(t, page)
 	b.wantTold(t, "updated 1#2 name")
 	b.restart(t)
 	b.accept(t, live(6, row("1", 3, 5, "AA"), row("2", 3, 6, "BB")))
@@ -144,7 +153,7 @@ func TestALostStoreBesideAStreamThatDroppedEventsInventsNothing(t *testing.T) {
 	b.store.Flush()
 	b.restart(t)
 	st, err := b.differ.Standing(t.Context(), patients)
-	if err != nil || !st.Opened || !st.Horizon.Equal(at(9)) || st.Marks[schemas.Baseline].Done {
+	if err != nil || !st.Opened || !st.Marks[schemas.Live].Horizon.Equal(at(9)) || st.Marks[schemas.Baseline].Done {
 		t.Fatalf("got %+v, %v; want the cursor of the last event, and a baseline to come", st, err)
 	}
 	b.accept(t, baseline(true, row("1", 3, 3, "A")), live(10, row("1", 3, 10, "AA"), row("2", 9, 9, "B"), row("3", 10, 10, "C")))
@@ -174,7 +183,7 @@ func TestAChangeToldWithoutItsAckIsTakenBackWhenTheRecordGoesBack(t *testing.T) 
 			b := newBench(t)
 			b.accept(t, opening(0, row("1", -9, -9, "A")), baseline(true))
 			lose(b)
-			if _, err := b.differ.Accept(t.Context(), live(5, row("1", -9, 5, "B"))); !errors.Is(err, errFault) {
+			if _, err := b.give(t.Context(), live(5, row("1", -9, 5, "B"))); !errors.Is(err, errFault) {
 				t.Fatalf("got %v, want the fault", err)
 			}
 			b.accept(t, live(6, row("1", -9, 6, "A")))
@@ -211,4 +220,64 @@ func TestSequencesRiseAfterEverythingWasForgotten(t *testing.T) {
 	b.restart(t)
 	b.accept(t, opening(4, row("1", 3, 4, "B")), live(5, row("1", 3, 5, "C")))
 	b.wantTold(t, "updated 1#3 name")
+}
+
+// Something that is no event of ours, on the subjects of a resource, is passed over and stops nothing.
+func TestAForeignMessageIsNoHalt(t *testing.T) {
+	b := newBench(t)
+	b.accept(t, opening(0), live(3, row("1", 3, 3, "A")))
+	b.stream.foreign(patients)
+	if _, err := b.differ.Accept(t.Context(), live(5, row("1", 3, 5, "B"))); !errors.Is(err, diff.ErrStanding) {
+		t.Errorf("got %v, want the page refused once", err)
+	}
+	b.accept(t, live(5, row("1", 3, 5, "B")))
+	b.stream.foreign(patients)
+	b.restart(t)
+	b.accept(t, live(6, row("1", 3, 6, "C")))
+	b.wantTold(t, "created 1#1", "updated 1#2 name", "updated 1#3 name")
+}
+
+func TestFieldNamesThatAreOddAreNamesAllTheSame(t *testing.T) {
+	b := newBench(t)
+	odd := func(updated int, raw string) schemas.Record {
+		rec := row("1", -9, updated, "")
+		rec.Raw = []byte(raw)
+		return rec
+	}
+	b.accept(t, opening(0, odd(-9, `{"a":1,"b":2}`)), baseline(true),
+		live(1, odd(1, `{"a\u0000b":1}`)), live(2, odd(2, "{\"\xff\":1}")), live(3, odd(3, "{\"\xff\":1}")), live(4, odd(4, "{\"\xff\":1}")))
+	if got := len(b.told()); got != 2 {
+		t.Errorf("told %q, want two updates", b.told())
+	}
+}
+
+func TestALimitOfTheStreamThatIsRaisedCounts(t *testing.T) {
+	b := newBench(t)
+	b.stream.limit = 5000
+	huge := row("1", 3, 3, strings.Repeat("x", 8000))
+	b.accept(t, opening(0), live(3, huge))
+	b.wantTold(t)
+	b.stream.limit = 1 << 20
+	b.accept(t, live(3, huge))
+	b.wantTold(t, "created 1#1")
+}
+
+func TestNothingIsSentOnceTheLeaseMayBeAnothers(t *testing.T) {
+	b := newBench(t)
+	var until time.Time
+	b.stream.onDeadline = func(d time.Time) { until = d }
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	if err := b.store.Release(ctx, b.differ.Lease); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	diff.Lead(ctx, b.store, "northside", "test", time.Minute, zap.NewNop(), func(_ context.Context, lease diff.Lease) {
+		defer stop()
+		b.differ.Lease = lease
+		b.accept(t, opening(0), live(3, row("1", 3, 3, "A")))
+	})
+	if until.Before(began.Add(50*time.Second)) || until.After(began.Add(70*time.Second)) {
+		t.Errorf("the publish may go on until %s, the lease began %s and lasts a minute", until, began)
+	}
 }

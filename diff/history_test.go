@@ -36,7 +36,7 @@ type version struct {
 func (v version) record(id string) schemas.Record {
 	raw := fmt.Sprintf(`{"id":%q,"created_at":%q,"updated_at":%q,"name":%q,"city":%q}`,
 		id, schemas.FormatStamp(at(v.created)), schemas.FormatStamp(at(v.updated)), v.name, v.city)
-	return schemas.Record{ID: schemas.ID(id), CreatedAt: at(v.created), UpdatedAt: at(v.updated), Raw: []byte(raw)}
+	return schemas.Record{ID: schemas.ID(id), CreatedAt: at(v.created), UpdatedAt: at(v.updated), Stamp: at(v.updated), Raw: []byte(raw)}
 }
 
 func (v version) same(w version) bool { return v.name == w.name && v.city == w.city }
@@ -96,10 +96,10 @@ func (h *history) poll(ctx context.Context) error {
 	all := h.list(at(-1000), at(h.now))
 	if !st.Opened {
 		page := opening(0, all...)
-		page.Began, page.Mark.Cursor = time.Time{}, time.Time{}
+		page.Began, page.Mark = time.Time{}, schemas.Mark{}
 		if len(all) > 0 {
 			page.Began = all[len(all)-1].UpdatedAt
-			page.Mark.Cursor = page.Began
+			page.Mark = schemas.Mark{Cursor: page.Began, Horizon: page.Began}
 			page.Records = slices.DeleteFunc(all, func(r schemas.Record) bool { return r.UpdatedAt.Before(page.Began) })
 		}
 		h.opened = make(map[string]int) // the last try is the one that counted
@@ -111,7 +111,7 @@ func (h *history) poll(ctx context.Context) error {
 		return err
 	}
 	if !st.Marks[schemas.Baseline].Done && rapid.Bool().Draw(h.T, "baseline first") {
-		page := schemas.Page{Resource: patients, Feed: schemas.Baseline, Records: h.list(at(-1000), st.Horizon), Mark: schemas.Mark{Done: true}}
+		page := schemas.Page{Resource: patients, Feed: schemas.Live, Baseline: true, Records: h.list(at(-1000), st.Marks[schemas.Live].Horizon), Mark: schemas.Mark{Done: true}}
 		if _, err := h.differ.Accept(ctx, page); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -21,6 +22,7 @@ func Lead(ctx context.Context, store Store, account, holder string, ttl time.Dur
 	log = log.With(zap.String("account", account))
 	waiting := ""
 	for ctx.Err() == nil {
+		asked := time.Now()
 		lease, err := store.Acquire(ctx, account, holder, ttl)
 		var held *HeldError
 		switch {
@@ -37,7 +39,7 @@ func Lead(ctx context.Context, store Store, account, holder string, ttl time.Dur
 		default:
 			waiting = ""
 			log.Info("has the lease", zap.Uint64("token", lease.Token))
-			err := hold(ctx, store, lease, ttl, work)
+			err := hold(ctx, store, lease, asked, ttl, work)
 			if err == nil {
 				return
 			}
@@ -47,8 +49,19 @@ func Lead(ctx context.Context, store Store, account, holder string, ttl time.Dur
 	}
 }
 
+// Until is until when the lease surely lasts, by this host's wall clock: a clock that goes on while the process, or the
+// whole machine, is suspended. Zero if that is not known, as with a lease that Lead did not give.
+func (l Lease) Until() time.Time {
+	if l.until == nil || l.until.Load() == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(l.until.Load())
+}
+
 // hold runs work and renews the lease beside it. It returns nil once ctx has ended and the lease is given up.
-func hold(ctx context.Context, store Store, lease Lease, ttl time.Duration, work func(context.Context, Lease)) error {
+func hold(ctx context.Context, store Store, lease Lease, asked time.Time, ttl time.Duration, work func(context.Context, Lease)) error {
+	lease.until = new(atomic.Int64)
+	lease.until.Store(asked.Add(ttl).UnixMilli())
 	held, lose := context.WithCancelCause(ctx)
 	defer lose(nil)
 	done := make(chan struct{})
@@ -56,7 +69,7 @@ func hold(ctx context.Context, store Store, lease Lease, ttl time.Duration, work
 		defer close(done)
 		work(held, lease)
 	}()
-	renewed := time.Now()
+	renewed := asked
 	for held.Err() == nil {
 		pause(held, ttl/3)
 		if held.Err() != nil {
@@ -66,6 +79,7 @@ func hold(ctx context.Context, store Store, lease Lease, ttl time.Duration, work
 		switch err := store.Renew(held, lease, ttl); {
 		case err == nil:
 			renewed = began
+			lease.until.Store(began.Add(ttl).UnixMilli())
 		case errors.Is(err, ErrLeaseLost):
 			lose(err)
 		case time.Since(renewed) > ttl:

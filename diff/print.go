@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dchest/siphash"
@@ -42,6 +43,7 @@ type fingerprint struct {
 	fields []uint64 // a keyed hash of each field of the shape, in its order
 	whole  uint64   // a keyed hash of all of them
 	k0, k1 uint64   // the record's own key
+	states states
 }
 
 // A printer makes the fingerprints of one resource of one account. It is for one goroutine at a time.
@@ -53,6 +55,7 @@ type printer struct {
 	scheme     string
 	resource   schemas.Resource
 	documented map[string]bool
+	states     []stateField
 	extras     []string // undocumented fields seen so far, sorted
 	onExtra    func(field string)
 
@@ -74,15 +77,15 @@ type layout struct {
 // maxLayouts bounds what a list with ever new fields can make us remember.
 const maxLayouts = 256
 
-func newPrinter(key Key, account string, resource schemas.Resource, documented []string, onExtra func(string)) *printer {
+func newPrinter(key Key, account string, spec *schemas.Spec, onExtra func(string)) *printer {
 	k0, k1 := binary.LittleEndian.Uint64(key[:8]), binary.LittleEndian.Uint64(key[8:])
-	k0, k1 = siphash.Hash128(k0, k1, []byte(account+"/"+string(resource)))
+	k0, k1 = siphash.Hash128(k0, k1, []byte(account+"/"+string(spec.Resource)))
 	p := &printer{
-		k0: k0, k1: k1, resource: resource, onExtra: onExtra,
-		documented: make(map[string]bool, len(documented)),
+		k0: k0, k1: k1, resource: spec.Resource, onExtra: onExtra,
+		documented: make(map[string]bool, len(spec.Fields)), states: stateFields(spec.States),
 	}
 	p.scheme = fmt.Sprintf("%s-%016x", canonicalForm, p.hash([]byte("scheme")))
-	for _, f := range documented {
+	for _, f := range spec.Fields {
 		p.documented[f] = true
 	}
 	return p
@@ -109,6 +112,11 @@ func (p *printer) print(id schemas.ID, raw []byte) (fingerprint, error) {
 			return
 		}
 		p.field(name)
+		for _, f := range p.states {
+			if string(name) == f.name {
+				out.states.note(f, canonical)
+			}
+		}
 		p.scrap = append(append(append(p.scrap[:0], name...), 0), canonical...)
 		p.hashes = append(p.hashes, siphash.Hash(out.k0, out.k1, p.scrap))
 	})
@@ -144,7 +152,10 @@ func (p *printer) field(name []byte) {
 
 // lay finds or makes the layout of the names at hand.
 func (p *printer) lay() error {
-	key := strings.Join(p.names, "\x00")
+	var key string
+	for _, name := range p.names {
+		key += strconv.Itoa(len(name)) + ":" + name // a name may hold anything, a zero byte too
+	}
 	if p.layout = p.layouts[key]; p.layout != nil {
 		return nil
 	}

@@ -49,7 +49,7 @@ func BenchmarkFingerprint(b *testing.B) {
 	}
 	body.WriteString(`],"total_entries":100}`)
 	key, _ := NewKey(strings.Repeat("k", 32))
-	p := newPrinter(key, "a", "appointments", nil, func(string) {})
+	p := newPrinter(key, "a", &schemas.Spec{Resource: "appointments"}, func(string) {})
 	updated := time.Unix(1491265260, 0)
 
 	ours := func() {

@@ -13,9 +13,8 @@ import (
 type state struct {
 	// Revision rises with every commit, so that no two states are equal bytes.
 	Revision uint64 `json:"revision"`
-	// Began and Horizon are as in schemas.Standing.
-	Began   time.Time `json:"began"`
-	Horizon time.Time `json:"horizon"`
+	// Began is as in schemas.Standing.
+	Began time.Time `json:"began"`
 	// Stream is the stream sequence of the resource's last event that the store knows: all up to it are committed.
 	Stream uint64 `json:"stream"`
 	// Floor is below every sequence that is given to a record without one. It is 0 until a store is begun anew beside
@@ -65,7 +64,7 @@ func (st *state) bytes() []byte {
 
 func (st *state) standing(tracked int) schemas.Standing {
 	return schemas.Standing{
-		Opened: st.Revision > 0, Began: st.Began, Horizon: st.Horizon, Marks: maps.Clone(st.Marks), Tracked: tracked,
+		Opened: st.Revision > 0, Began: st.Began, Marks: maps.Clone(st.Marks), Tracked: tracked,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
@@ -69,6 +70,8 @@ type Commit struct {
 type Lease struct {
 	Account string
 	Token   uint64 // rises with every lease of the account
+
+	until *atomic.Int64 // see Until
 }
 
 var (

@@ -1,9 +1,11 @@
 package diff_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
@@ -14,6 +16,9 @@ type stream struct {
 	// onPublish, if non-nil, is asked before each publish how many of the events are stored and what the caller is
 	// told. A count below the number of events needs an error; all of them with an error is a lost acknowledgement.
 	onPublish func(n int) (stored int, err error)
+
+	limit      int             // of a body; 0 means 1 MiB
+	onDeadline func(time.Time) // if non-nil, is told until when each publish may go on
 
 	mu       sync.Mutex
 	sequence uint64
@@ -26,7 +31,15 @@ type message struct {
 	event    schemas.Event
 }
 
-func (s *stream) MaxBytes() int { return 1 << 20 }
+func (s *stream) MaxBytes() int { return cmp.Or(s.limit, 1<<20) }
+
+// foreign puts something on the resource's subjects that is no event: others may publish, too.
+func (s *stream) foreign(resource schemas.Resource) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sequence++
+	s.messages = append(s.messages, message{s.sequence, schemas.Event{Account: "northside", Resource: resource}})
+}
 
 func (s *stream) last(account string, resource schemas.Resource) uint64 {
 	for i := len(s.messages) - 1; i >= 0; i-- {
@@ -37,7 +50,10 @@ func (s *stream) last(account string, resource schemas.Resource) uint64 {
 	return 0
 }
 
-func (s *stream) Publish(_ context.Context, events []schemas.Event, last uint64) (uint64, error) {
+func (s *stream) Publish(ctx context.Context, events []schemas.Event, last uint64) (uint64, error) {
+	if d, ok := ctx.Deadline(); ok && s.onDeadline != nil {
+		s.onDeadline(d)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if at := s.last(events[0].Account, events[0].Resource); at != last {
@@ -71,7 +87,7 @@ func (s *stream) ReadBack(_ context.Context, account string, resource schemas.Re
 	messages := append([]message(nil), s.messages...)
 	s.mu.Unlock()
 	for _, m := range messages {
-		if m.sequence > after && m.event.Account == account && m.event.Resource == resource {
+		if m.event.ID != "" && m.sequence > after && m.event.Account == account && m.event.Resource == resource {
 			if err := f(m.sequence, m.event); err != nil {
 				return extent, err
 			}

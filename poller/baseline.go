@@ -13,20 +13,17 @@ import (
 // baselineIdle is how long the baselines rest when none of them can go on.
 const baselineIdle = time.Second
 
-// baselines reads what was there before, one resource after the other, until all are complete. It takes one step at a
-// time, so that live polling of the same resource waits for one request at most.
+// baselines reads what was there before, one feed after the other, for as long as the poller runs: a baseline that is
+// complete costs nothing, and is taken up again should the store have been put back. It takes one step at a time, so
+// that live polling of the same resource waits for one request at most.
 func (p *Poller) baselines(stop, work context.Context) {
-	open := append([]*reader(nil), p.readers...)
-	for len(open) > 0 && stop.Err() == nil {
-		left, moved := open[:0], false
-		for _, r := range open {
-			done, did := r.baseline(stop, work)
-			moved = moved || did
-			if !done {
-				left = append(left, r)
+	for stop.Err() == nil {
+		moved := false
+		for _, res := range p.resources {
+			for _, r := range res.readers {
+				moved = r.baseline(stop, work) || moved
 			}
 		}
-		open = left
 		if !moved && !rest(stop, baselineIdle) {
 			return
 		}
@@ -44,74 +41,90 @@ func rest(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// baseline reads the resource's baseline to its end, or to the first failure. It tells whether the baseline is complete
-// and whether any step was taken. It waits for live polling to open the resource.
-func (r *reader) baseline(stop, work context.Context) (done, moved bool) {
-	for stop.Err() == nil && r.base.due() {
-		var ready bool
-		err := r.step.take(stop, func() (err error) {
-			done, ready, err = r.baselineStep(work)
-			return err
-		})
-		if err != nil {
-			r.settle(stop, &r.base, r.wrap(err, epoch))
-			return false, moved
+// baseline reads the feed's baseline to its end, or to the first failure. It tells whether a step was taken.
+func (r *reader) baseline(stop, work context.Context) (moved bool) {
+	defer r.survive(&r.base)
+	for stop.Err() == nil && r.base.due() && r.pending(stop) {
+		// The wait for the budget comes before the turn, so that live polling does not wait behind it.
+		var err error
+		if !r.nothingBefore(stop) {
+			err = r.source.Reserve(stop, cliniko.LaneBaseline)
 		}
-		r.settle(stop, &r.base, nil)
-		if done {
-			return true, true
+		if err == nil {
+			err = r.step.take(stop, func() error { return r.baselineStep(work) })
 		}
-		if !ready {
-			return false, moved
-		}
-		moved = true
+		r.settle(stop, &r.base, r.wrap(err, epoch))
+		moved = err == nil
 	}
-	return false, moved
+	return moved
+}
+
+// pending tells whether the feed is open and its baseline is not complete.
+func (r *reader) pending(stop context.Context) (pending bool) {
+	_ = r.step.take(stop, func() error {
+		if r.standing != nil {
+			_, open := r.standing.Marks[r.feed.Name]
+			pending = open && !r.standing.Marks[schemas.BaselineOf(r.feed.Name)].Done
+		}
+		return nil
+	})
+	return pending
+}
+
+// nothingBefore says that the feed was empty at the first look, so that its baseline is complete without a request.
+func (r *reader) nothingBefore(stop context.Context) (nothing bool) {
+	_ = r.step.take(stop, func() error {
+		nothing = r.standing != nil && r.standing.Marks[r.feed.Name].Horizon.IsZero()
+		return nil
+	})
+	return nothing
 }
 
 // baselineStep reads one page. The baseline is all records stamped up to the horizon; those that change meanwhile
 // leave it for live polling to meet. The caller holds step.
-func (r *reader) baselineStep(ctx context.Context) (done, ready bool, err error) {
-	if r.standing == nil || !r.standing.Opened {
-		return false, false, nil
+func (r *reader) baselineStep(ctx context.Context) error {
+	if r.standing == nil {
+		return nil // a poll has failed meanwhile
 	}
-	mark := r.standing.Marks[schemas.Baseline]
-	if mark.Done {
-		return true, true, nil
-	}
-	w := window{
-		from: later(mark.Cursor, epoch), until: r.standing.Horizon.Add(time.Second), lane: cliniko.LaneBaseline, deep: true,
-	}
+	mark := r.standing.Marks[schemas.BaselineOf(r.feed.Name)]
+	horizon := r.standing.Marks[r.feed.Name].Horizon
+	w := window{from: later(mark.Cursor, epoch), until: horizon.Add(time.Second), lane: cliniko.LaneBaseline, deep: true, paid: true}
 	if !w.until.After(w.from) {
 		return r.complete(ctx, w)
 	}
 	rest, more, err := r.advance(ctx, w, func(p *cliniko.Page, upTo time.Time) error {
 		r.remaining(p)
 		mark.Cursor = upTo
-		return r.accept(ctx, schemas.Page{Records: p.Records, Feed: schemas.Baseline, Mark: mark, Total: max(p.Total, 0)})
+		page := r.page(p, mark)
+		page.Baseline = true
+		_, err := r.accept(ctx, page)
+		return err
 	})
 	if err != nil {
-		return false, true, err
+		return err
 	}
 	if !more {
 		return r.complete(ctx, rest)
 	}
-	if mark.Cursor = rest.from; r.standing.Marks[schemas.Baseline] != mark {
-		return false, true, r.accept(ctx, schemas.Page{Feed: schemas.Baseline, Mark: mark})
+	if mark.Cursor = rest.from; r.standing.Marks[schemas.BaselineOf(r.feed.Name)].Cursor.Equal(mark.Cursor) {
+		return nil
 	}
-	return false, true, nil
+	_, err = r.accept(ctx, schemas.Page{Feed: r.feed.Name, Baseline: true, Mark: mark})
+	return err
 }
 
-func (r *reader) complete(ctx context.Context, w window) (done, ready bool, err error) {
-	err = r.accept(ctx, schemas.Page{Feed: schemas.Baseline, Mark: schemas.Mark{Cursor: w.from, Done: true}})
-	if err != nil {
-		return false, true, err
+func (r *reader) complete(ctx context.Context, w window) error {
+	_, err := r.accept(ctx, schemas.Page{Feed: r.feed.Name, Baseline: true, Mark: schemas.Mark{Cursor: w.from, Done: true}})
+	if err == nil {
+		r.log.Info("the baseline is complete", zap.String("feed", r.feed.Name), zap.Time("horizon", r.standing.Marks[r.feed.Name].Horizon))
 	}
-	r.log.Info("the baseline is complete", zap.Time("horizon", r.standing.Horizon))
-	return true, true, nil
+	return err
 }
 
 func (r *reader) remaining(p *cliniko.Page) {
+	if !r.live() {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.shown.Remaining = max(p.Total-p.Rows(), -1)

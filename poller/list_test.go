@@ -117,10 +117,12 @@ func (l *list) List(ctx context.Context, q cliniko.Query) (cliniko.Page, error) 
 	return page, nil
 }
 
+func (l *list) Reserve(context.Context, cliniko.Lane) error { return nil }
+
 func (l *list) record(id int) schemas.Record {
 	r := l.rows[id]
 	return schemas.Record{
-		ID: schemas.ID(strconv.Itoa(id)), CreatedAt: at(r.created), UpdatedAt: at(r.updated),
+		ID: schemas.ID(strconv.Itoa(id)), CreatedAt: at(r.created), UpdatedAt: at(r.updated), Stamp: at(r.updated),
 		Raw: fmt.Appendf(nil, `{"id":%d,"version":%d}`, id, r.version),
 	}
 }
@@ -178,15 +180,19 @@ func (s *sink) Accept(_ context.Context, page schemas.Page) (schemas.Outcome, er
 		s.t.Errorf("an opening page: %v, for a resource that is open: %v", page.Opening, s.standing.Opened)
 	}
 	if page.Opening {
-		s.standing.Opened, s.standing.Began, s.standing.Horizon = true, page.Began, page.Began
+		s.standing.Opened, s.standing.Began = true, page.Began
 	}
-	if was := s.standing.Marks[page.Feed]; page.Mark.Cursor.Before(was.Cursor) {
+	name := page.MarkName()
+	if was, ok := s.standing.Marks[name]; ok {
+		page.Mark.Horizon = was.Horizon
+	}
+	if was := s.standing.Marks[name]; page.Mark.Cursor.Before(was.Cursor) {
 		s.t.Errorf("the mark of %s went back from %s to %s", page.Feed, was.Cursor, page.Mark.Cursor)
 	}
 	for _, rec := range page.Records {
 		s.seen[rec.ID] = string(rec.Raw)
 	}
-	s.standing.Marks[page.Feed] = page.Mark
+	s.standing.Marks[name] = page.Mark
 	s.standing.Tracked = len(s.seen)
 	s.pages = append(s.pages, page)
 	return schemas.Outcome{Late: s.late, Tracked: len(s.seen)}, nil
@@ -204,8 +210,8 @@ func (s *sink) holds(t interface{ Fatalf(string, ...any) }, l *list) {
 
 func newReader(l Source, s Sink) *reader {
 	spec, _ := schemas.Lookup(schemas.Edition2017, "patients")
-	return &reader{
-		account: "northside", spec: spec, feed: spec.Feeds[0], source: l, sink: s, step: newTurn(),
-		log: zap.NewNop(), metrics: NewMetrics(prometheus.NewRegistry()),
-	}
+	r := newResource(&Config{
+		Account: "northside", Source: l, Sink: s, Log: zap.NewNop(), Metrics: NewMetrics(prometheus.NewRegistry()),
+	}, spec, nil)
+	return r.readers[0]
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/cliniko-bridge/cliniko-bridge/poller/cliniko"
-	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
 // The look-back is for rows that show late: stamped before the cursor, visible only after we had read past them. It
@@ -16,12 +15,17 @@ const (
 )
 
 // Where the look-back holds more than a page, to read all of it in every poll would cost what fresh changes need. It
-// is then read whole once in deepEvery, or when the cursor has moved by a quarter of it, and skipped in between.
+// is then read whole once in deepEvery, or when the cursor has moved by a quarter of it, and passed over in between.
+// Once it was read whole at a time when nothing can show late in it any more, it is left alone until the cursor moves.
 const deepEvery = 30 * time.Second
 
 type deepRead struct {
-	at     time.Time // our clock
-	cursor time.Time
+	at      time.Time // our clock
+	cursor  time.Time // where it stood
+	over    time.Time // from when on, by the API's clock, nothing can show late up to the cursor
+	date    time.Time // the API's clock at its first page
+	crowded bool      // it took more than a page
+	settled bool      // it ended, and by the API's clock it had begun when the look-back was over
 }
 
 // wholeSecond is a second with more rows than a page, and how many it had when all of it was read. It had passed by
@@ -31,15 +35,15 @@ type wholeSecond struct {
 	total int
 }
 
-// poll follows the resource from its cursor to now. It runs on the resource's schedule. Between two steps it looks
-// whether it was asked to stop; a step that has begun runs on under work.
+// poll follows the feed from its cursor to now.
 func (r *reader) poll(stop, work context.Context) {
+	defer r.survive(&r.following)
 	if stop.Err() != nil || !r.following.due() {
 		return
 	}
 	err := r.follow(stop, work)
 	r.settle(stop, &r.following, err)
-	if err == nil {
+	if err == nil && r.live() {
 		r.mu.Lock()
 		r.shown.LastPoll, r.shown.LastError = time.Now().UTC(), ""
 		r.mu.Unlock()
@@ -47,77 +51,127 @@ func (r *reader) poll(stop, work context.Context) {
 }
 
 func (r *reader) follow(stop, work context.Context) error {
-	w, err := r.begin(stop, work)
-	for more := err == nil; more && stop.Err() == nil; {
-		w, more, err = r.live(stop, work, w)
-		if err != nil {
-			break
-		}
+	w, ready, err := r.begin(stop, work)
+	if !ready {
+		return r.wrap(err, w.from)
 	}
-	if err != nil {
-		r.deep = deepRead{}
+	for more := true; more && err == nil && stop.Err() == nil; {
+		w, more, err = r.take(stop, work, w)
 	}
+	r.end(err)
 	return r.wrap(err, w.from)
 }
 
-// begin opens the resource if need be and says from where to read, and whether the look-back is to be read whole.
-func (r *reader) begin(stop, work context.Context) (w window, err error) {
+// begin opens the feed if need be and says from where to read. A further feed is not ready until the resource is open.
+func (r *reader) begin(stop, work context.Context) (w window, ready bool, err error) {
+	w.from, w.lane = epoch, r.lane
 	err = r.step.take(stop, func() error {
-		w, err = r.enter(work)
-		return err
-	})
-	return w, err
-}
-
-func (r *reader) enter(ctx context.Context) (w window, err error) {
-	if err := r.know(ctx); err != nil {
-		return w, err
-	}
-	if !r.standing.Opened {
-		if err := r.open(ctx); err != nil {
-			return w, err
+		if err := r.know(work); err != nil {
+			return err
 		}
-	}
-	mark := r.standing.Marks[schemas.Live]
-	lookback := min(max(mark.Lookback, minLookback), maxLookback)
-	w = window{from: later(mark.Cursor.Add(-lookback), epoch), lane: cliniko.LaneLive}
-	w.deep = time.Since(r.deep.at) >= deepEvery || mark.Cursor.Sub(r.deep.cursor) >= lookback/4
-	if w.deep {
-		r.deep = deepRead{at: time.Now(), cursor: mark.Cursor}
-	}
-	return w, nil
+		if !r.standing.Opened && !r.live() {
+			return nil
+		}
+		if _, opened := r.standing.Marks[r.feed.Name]; !opened {
+			if err := r.open(work); err != nil {
+				return err
+			}
+		}
+		w, ready = r.window(), true
+		return nil
+	})
+	return w, ready && err == nil, err
 }
 
-// live reads one step of the live window and moves the cursor with it.
-func (r *reader) live(stop, work context.Context, w window) (rest window, more bool, err error) {
-	rest = w
+// window is what the next poll reads, and whether it reads the look-back whole. The caller holds step.
+func (r *reader) window() window {
+	mark := r.standing.Marks[r.feed.Name]
+	lookback := min(max(mark.Lookback, minLookback), maxLookback)
+	w := window{from: later(mark.Cursor.Add(-lookback), epoch), lane: r.lane}
+	still := r.deep.cursor.Equal(mark.Cursor)
+	switch {
+	case still && r.deep.settled && r.deep.crowded:
+		w.from = mark.Cursor.Add(time.Second)
+	case still && r.deep.settled:
+	case time.Since(r.deep.at) >= deepEvery || mark.Cursor.Sub(r.deep.cursor) >= lookback/4:
+		w.deep = true
+		r.deep = deepRead{at: time.Now(), cursor: mark.Cursor, over: mark.Cursor.Add(lookback)}
+	}
+	return w
+}
+
+// end takes note that a poll is over. A deep reading that failed is made again.
+func (r *reader) end(err error) {
+	if err != nil {
+		r.deep = deepRead{}
+		return
+	}
+	r.deep.settled = !r.deep.date.IsZero() && r.deep.date.After(r.deep.over)
+}
+
+// take reads one step of the window and moves the cursor with it. A lane that may have to wait waits before it takes its
+// turn, so that what is more urgent does not wait behind it.
+func (r *reader) take(stop, work context.Context, w window) (rest window, more bool, err error) {
+	if w.lane != cliniko.LaneLive {
+		if err := r.source.Reserve(stop, w.lane); err != nil {
+			return w, false, err
+		}
+		w.paid = true
+	}
 	err = r.step.take(stop, func() error {
-		rest, more, err = r.liveStep(work, w)
+		rest, more, err = r.takeStep(work, w)
 		return err
 	})
 	return rest, more, err
 }
 
-func (r *reader) liveStep(ctx context.Context, w window) (window, bool, error) {
+func (r *reader) takeStep(ctx context.Context, w window) (window, bool, error) {
 	if err := r.know(ctx); err != nil {
 		return w, false, err
 	}
+	if _, open := r.standing.Marks[r.feed.Name]; !open {
+		return w, false, nil // the store was lost meanwhile; the next poll opens the feed anew
+	}
 	rest, more, err := r.advance(ctx, w, func(p *cliniko.Page, upTo time.Time) error {
-		mark := r.standing.Marks[schemas.Live]
-		mark.Cursor = later(mark.Cursor, upTo)
-		return r.accept(ctx, schemas.Page{Records: p.Records, Feed: schemas.Live, Mark: mark})
+		mark := r.standing.Marks[r.feed.Name]
+		if p.Rows() > 0 {
+			mark.Cursor = later(mark.Cursor, notAhead(upTo, p.Date, mark.Horizon))
+		}
+		if w.deep && r.deep.date.IsZero() {
+			r.deep.date = p.Date
+		}
+		out, err := r.accept(ctx, r.page(p, mark))
+		if err == nil && out.Late > 0 {
+			r.metrics.late.Observe(out.Late.Seconds())
+			r.widen(out.Late)
+		}
+		return err
 	})
-	if err == nil && more && !w.deep {
-		rest.from = later(rest.from, r.standing.Marks[schemas.Live].Cursor) // over the look-back, to what is fresh
+	if err == nil && more {
+		if w.deep {
+			r.deep.crowded = true
+		} else {
+			rest.from = later(rest.from, r.standing.Marks[r.feed.Name].Cursor) // over the look-back, to what is fresh
+		}
 	}
 	return rest, more, err
+}
+
+// notAhead is t, or date, the API's clock, if that is earlier: one row stamped in the future, by a server whose clock was
+// wrong for a moment, must not hide what comes until then. If the newest stamp was ahead at the first look already, the
+// two clocks have nothing to do with one another, and date says nothing.
+func notAhead(t, date, horizon time.Time) time.Time {
+	if date.IsZero() || !t.After(date) || horizon.After(date.Add(skew)) {
+		return t
+	}
+	return date
 }
 
 // widen makes the look-back follow a lateness that was seen. It is committed with the next page.
 func (r *reader) widen(late time.Duration) {
-	mark := r.standing.Marks[schemas.Live]
+	mark := r.standing.Marks[r.feed.Name]
 	mark.Lookback = min(max(mark.Lookback, 2*late.Round(time.Second)), maxLookback)
-	r.standing.Marks[schemas.Live] = mark
+	r.standing.Marks[r.feed.Name] = mark
 }
 
 func later(a, b time.Time) time.Time {

@@ -17,6 +17,8 @@ import (
 // A Source is asked for pages of lists. Every answer that is not a page is a *cliniko.Error, or the context's error.
 type Source interface {
 	List(ctx context.Context, q cliniko.Query) (cliniko.Page, error)
+	// Reserve waits until a request of lane may be sent, and pays for it: the next query that is Paid is that request.
+	Reserve(ctx context.Context, lane cliniko.Lane) error
 }
 
 // A Sink takes what was read, and remembers how far that was.
@@ -45,8 +47,8 @@ type Config struct {
 type Poller struct {
 	Config
 
-	cron    *cron.Cron
-	readers []*reader // in the order of Specs
+	cron      *cron.Cron
+	resources []*resource // in the order of Specs
 }
 
 // stopGrace is how long a request and its commit may take once the poller was asked to stop.
@@ -66,11 +68,7 @@ func New(c Config) (*Poller, error) {
 			faults = append(faults, fmt.Errorf("%s: schedule %q: %w", spec.Resource, text, err))
 			continue
 		}
-		p.readers = append(p.readers, &reader{
-			account: c.Account, spec: spec, feed: spec.Feeds[0], source: c.Source, sink: c.Sink, metrics: c.Metrics, step: newTurn(),
-			schedule: stagger(schedule, c.Account+"/"+string(spec.Resource)),
-			log:      c.Log.With(zap.String("account", c.Account), zap.String("resource", string(spec.Resource))),
-		})
+		p.resources = append(p.resources, newResource(&p.Config, spec, schedule))
 	}
 	return p, errors.Join(faults...)
 }
@@ -86,7 +84,7 @@ func (p *Poller) Run(ctx context.Context) {
 	})
 
 	var first sync.WaitGroup
-	for _, r := range p.readers {
+	for _, r := range p.resources {
 		r.entry = p.cron.Schedule(r.schedule, cron.FuncJob(func() { r.poll(ctx, work) }))
 		job := p.cron.Entry(r.entry).WrappedJob // with the chain: it never overlaps with itself
 		first.Go(job.Run)
@@ -101,8 +99,8 @@ func (p *Poller) Run(ctx context.Context) {
 
 // Status tells how each resource is doing, in the order of the catalogue.
 func (p *Poller) Status() []Status {
-	list := make([]Status, len(p.readers))
-	for i, r := range p.readers {
+	list := make([]Status, len(p.resources))
+	for i, r := range p.resources {
 		list[i] = r.status()
 		if entry := p.cron.Entry(r.entry); entry.Valid() {
 			list[i].NextPoll = entry.Next.UTC()

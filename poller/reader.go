@@ -4,146 +4,82 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"sync"
+	"runtime/debug"
+	"strings"
 	"time"
 
-	"github.com/robfig/cron/v3"
 	"go.uber.org/zap"
 
 	"github.com/cliniko-bridge/cliniko-bridge/poller/cliniko"
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
-// A reader reads one resource.
+// A reader reads one feed of a resource.
 type reader struct {
-	account  string
-	spec     schemas.Spec
-	feed     schemas.Feed
-	source   Source
-	sink     Sink
-	log      *zap.Logger
-	metrics  *Metrics
-	schedule cron.Schedule
-	entry    cron.EntryID
+	*resource
+	feed schemas.Feed
+	lane cliniko.Lane
 
-	// step is held from a request until what it brought is accepted, so that two readings of one resource are
-	// accepted in the order in which they were made.
-	step turn
-
-	// standing is how far the resource was read, nil if it is not known. Guarded by step.
-	standing *schemas.Standing
-	// deep and whole belong to the live reading; see live.go.
+	// plain says that the list refused the feed's own filters, so that it is asked without them. Guarded by step.
+	plain bool
+	// deep and whole belong to the following of the feed; see live.go. Guarded by step.
 	deep  deepRead
 	whole wholeSecond
+	size  size
+	asked int // rows asked for at last
 
-	following, base backoff // of live polling and of the baseline: a heavy old page must not slow what is fresh
-
-	mu    sync.Mutex // guards shown
-	shown Status
+	following, base backoff // of the feed and of its baseline: a heavy old page must not slow what is fresh
 }
 
-// Status is how one resource is doing, for people to read.
-type Status struct {
-	Resource  schemas.Resource
-	Baseline  string // "pending", "running" or "complete"
-	Tracked   int
-	Remaining int       // records that the baseline has still to read; -1 if not known
-	Cursor    time.Time // the API's clock
-	LastPoll  time.Time // our clock; when the last poll that came through ended
-	NextPoll  time.Time
-	LastError string // of the last poll, "" if it came through
-	Events    map[schemas.Verb]int
-}
-
-func (r *reader) status() Status {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s := r.shown
-	s.Resource = r.spec.Resource
-	if s.Baseline == "" {
-		s.Baseline = "pending"
-	}
-	s.Events = maps.Clone(s.Events)
-	return s
-}
-
-// know makes sure that the standing is known. The caller holds step.
-func (r *reader) know(ctx context.Context) error {
-	if r.standing != nil {
-		return nil
-	}
-	st, err := r.sink.Standing(ctx, r.spec.Resource)
-	if err != nil {
-		return err
-	}
-	if st.Marks == nil {
-		st.Marks = make(map[string]schemas.Mark)
-	}
-	r.standing = &st
-	r.show()
-	return nil
-}
-
-// accept hands records on and remembers mark once they are safe. The caller holds step.
-func (r *reader) accept(ctx context.Context, page schemas.Page) error {
-	page.Resource = r.spec.Resource
-	page.ReadAt = time.Now().UTC()
-	out, err := r.sink.Accept(ctx, page)
-	if err != nil {
-		r.standing = nil
-		return err
-	}
-	r.standing.Tracked = out.Tracked
-	if page.Opening {
-		r.standing = nil // the sink knows the rest of it
-		return r.know(ctx)
-	}
-	r.standing.Marks[page.Feed] = page.Mark
-	if page.Feed == schemas.Live && out.Late > 0 {
-		r.metrics.late.Observe(out.Late.Seconds())
-		r.widen(out.Late)
-	}
-	r.mu.Lock()
-	for verb, n := range out.Events {
-		if r.shown.Events == nil {
-			r.shown.Events = make(map[schemas.Verb]int)
-		}
-		r.shown.Events[verb] += n
-	}
-	r.mu.Unlock()
-	r.show()
-	return nil
-}
-
-// show brings what Status tells up to the standing. The caller holds step.
-func (r *reader) show() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	live, base := r.standing.Marks[schemas.Live], r.standing.Marks[schemas.Baseline]
-	r.shown.Cursor = live.Cursor
-	r.shown.Tracked = r.standing.Tracked
-	switch {
-	case base.Done:
-		r.shown.Baseline = "complete"
-	case r.standing.Opened:
-		r.shown.Baseline = "running"
-	}
-}
+// live says that the feed is the resource's own list.
+func (r *reader) live() bool { return r.feed.Name == schemas.Live }
 
 // list asks for one page. The caller holds step.
 func (r *reader) list(ctx context.Context, q cliniko.Query) (cliniko.Page, error) {
 	q.Path, q.Key, q.Stamp = r.feed.Path, r.feed.Key, r.feed.Stamp
-	page, err := r.source.List(ctx, q)
+	q.PerPage = r.size.rows()
+	r.asked = q.PerPage
+	asked := q
+	asked.Filters = r.filters(q.Filters)
+	page, err := r.source.List(ctx, asked)
+	r.size.note(err)
 	r.metrics.requests.WithLabelValues(q.Lane.String(), outcome(err)).Inc()
+	if e, ok := errors.AsType[*cliniko.Error](err); ok && e.Kind == cliniko.Refused && len(asked.Filters) > len(q.Filters) {
+		// What an edition documents, an account need not take (cliniko-api issue 376). Better less than nothing.
+		r.plain = true
+		r.log.Warn("the list refuses a filter; what it hides is not seen this way", zap.String("feed", r.feed.Name), zap.Error(err))
+		q.Paid = false
+		return r.list(ctx, q)
+	}
 	if err != nil {
 		return page, err
 	}
 	for _, bad := range page.Bad {
 		r.metrics.badRows.WithLabelValues(string(r.spec.Resource)).Inc()
-		r.log.Error("a row is no record and is set aside", zap.String("id", string(bad.ID)), zap.String("reason", bad.Reason))
+		r.log.Error("a row is no record and is set aside", zap.String("feed", r.feed.Name),
+			zap.String("id", string(bad.ID)), zap.String("reason", bad.Reason))
 	}
 	return page, nil
+}
+
+// filters are those of a query with the feed's own before them.
+func (r *reader) filters(of []cliniko.Filter) []cliniko.Filter {
+	if r.plain {
+		return of
+	}
+	all := make([]cliniko.Filter, 0, len(r.feed.Filters)+len(of))
+	for _, text := range r.feed.Filters {
+		field, op, _ := strings.Cut(text, ":")
+		all = append(all, cliniko.Filter{Field: field, Op: op})
+	}
+	return append(all, of...)
+}
+
+// page is what of p goes to the sink.
+func (r *reader) page(p *cliniko.Page, mark schemas.Mark) schemas.Page {
+	return schemas.Page{
+		Feed: r.feed.Name, Records: p.Records, Mark: mark, Total: max(p.Total, 0), Implies: r.feed.Implies,
+	}
 }
 
 // outcome is the label of a request's metric.
@@ -163,7 +99,7 @@ func outcome(err error) string {
 func (r *reader) settle(stop context.Context, b *backoff, err error) {
 	if err == nil {
 		if failures := b.clear(); failures > 0 {
-			r.log.Info("polling goes on", zap.Int("failures", failures))
+			r.log.Info("polling goes on", zap.String("feed", r.feed.Name), zap.Int("failures", failures))
 		}
 		return
 	}
@@ -177,20 +113,39 @@ func (r *reader) settle(stop context.Context, b *backoff, err error) {
 	}
 	r.metrics.failures.WithLabelValues(string(r.spec.Resource), class).Inc()
 	if b.fail(class, e) {
-		r.log.Warn("a poll did not come through; nothing is lost, it is tried again", zap.String("class", class), zap.Error(err))
+		r.log.Warn("a poll did not come through; nothing is lost, it is tried again", zap.String("feed", r.feed.Name),
+			zap.String("class", class), zap.Error(err))
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.shown.LastError = err.Error()
+	if r.live() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.shown.LastError = err.Error()
+	}
+}
+
+// survive ends a panic: it is a failure like another, and neither the process nor the resource dies of it. Its value
+// may hold anything and is left out.
+func (r *reader) survive(b *backoff) {
+	if recover() != nil {
+		b.fail("panic", nil)
+		r.log.Error("a poll panicked", zap.String("feed", r.feed.Name), zap.ByteString("stack", debug.Stack()))
+	}
 }
 
 // errUnordered is a page that is not what was asked for: a filter or the sort was ignored. Reading on from it could
 // skip records.
 var errUnordered = errors.New("the list is not sorted or filtered as it was asked to be")
 
+// errUnreadable is a page of which no row says where it stands, so that there is no way past it.
+var errUnreadable = errors.New("a page without a single row that can be read")
+
 func (r *reader) wrap(err error, from time.Time) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("poll %s/%s since %s: %w", r.account, r.spec.Resource, schemas.FormatStamp(from), err)
+	name := string(r.spec.Resource)
+	if !r.live() {
+		name += " (" + r.feed.Name + ")"
+	}
+	return fmt.Errorf("poll %s/%s since %s: %w", r.account, name, schemas.FormatStamp(from), err)
 }

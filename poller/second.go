@@ -16,7 +16,7 @@ import (
 // in case the API keeps fractions that it does not show.
 
 // second reads all rows stamped with the second at which w begins. It hands each page to take. Unless w is deep, it
-// leaves out a second that was read whole and has as many rows as then.
+// leaves out a second that was read whole and has no more rows than then.
 func (r *reader) second(ctx context.Context, w window, take func(*cliniko.Page) error) error {
 	err := r.secondByID(ctx, w, take)
 	var refused *cliniko.Error
@@ -28,7 +28,7 @@ func (r *reader) second(ctx context.Context, w window, take func(*cliniko.Page) 
 
 func (r *reader) within(w window) cliniko.Query {
 	return cliniko.Query{
-		Lane: w.lane, PerPage: pageSize,
+		Lane: w.lane,
 		Filters: []cliniko.Filter{
 			cliniko.At(r.feed.Stamp, ">=", w.from),
 			cliniko.At(r.feed.Stamp, "<", w.from.Add(time.Second)),
@@ -49,28 +49,46 @@ func (r *reader) secondByID(ctx context.Context, w window, take func(*cliniko.Pa
 		if err != nil {
 			return err
 		}
-		for i := range page.Records {
-			if !idAfter(page.Records[i].ID, last) {
-				return errUnordered
-			}
-			last = page.Records[i].ID
+		was := last
+		if last, err = lastID(&page, last); err != nil {
+			return err
 		}
 		if err := take(&page); err != nil {
 			return err
 		}
 		if q.Filters[len(q.Filters)-1].Field != "id" { // the first page
 			total = page.Total
-			if !w.deep && r.whole == (wholeSecond{w.from, total}) {
+			if !w.deep && r.whole.stamp.Equal(w.from) && total >= 0 && total <= r.whole.total {
+				r.whole.total = total // rows that left have later stamps now
 				return nil
 			}
 		}
-		if !holdsMore(&page) || len(page.Records) == 0 {
+		if r.holdsMore(&page) && last == was {
+			return errUnreadable
+		}
+		if !r.holdsMore(&page) {
 			if w.over {
 				r.whole = wholeSecond{w.from, total}
 			}
 			return nil
 		}
 	}
+}
+
+// lastID is the last id on a page whose rows rise by id. A row that is no record may have one all the same.
+func lastID(p *cliniko.Page, last schemas.ID) (schemas.ID, error) {
+	for i := range p.Records {
+		if !idAfter(p.Records[i].ID, last) {
+			return last, errUnordered
+		}
+		last = p.Records[i].ID
+	}
+	for i := range p.Bad {
+		if idAfter(p.Bad[i].ID, last) {
+			last = p.Bad[i].ID
+		}
+	}
+	return last, nil
 }
 
 // idAfter compares two ids as the API orders them: as whole numbers, however large.
@@ -86,36 +104,49 @@ func idAfter(id, last schemas.ID) bool {
 const secondTries = 5
 
 // secondByPages is for a list that cannot be sorted by id. Page numbers hold still only while nobody leaves the second
-// and equal stamps keep their order, so it counts: the reading is complete when it met as many ids as the API counts.
+// and equal stamps keep their order, so it counts: a reading is complete if the API counted the same on every page, and
+// as many ids were met.
 func (r *reader) secondByPages(ctx context.Context, w window, take func(*cliniko.Page) error) error {
 	for range secondTries {
-		seen := make(map[schemas.ID]bool)
-		total := 0
-		for n := 1; ; n++ {
-			q := r.within(w)
-			q.Sort, q.Page = r.feed.Stamp, n
-			page, err := r.list(ctx, q)
-			if err != nil {
-				return err
-			}
-			if page.Total < 0 {
-				return errors.New("a second with more rows than a page, in a list that does not count them")
-			}
-			before := len(seen)
-			for i := range page.Records {
-				seen[page.Records[i].ID] = true
-			}
-			if err := take(&page); err != nil {
-				return err
-			}
-			total = page.Total - len(page.Bad)
-			if len(seen) >= total {
-				return nil
-			}
-			if len(seen) == before {
-				break // a page that brings nothing new: past the end, or the same under every number
-			}
+		whole, err := r.onePass(ctx, w, take)
+		if whole || err != nil {
+			return err
 		}
 	}
 	return fmt.Errorf("the second %s could not be read whole: its pages repeat", schemas.FormatStamp(w.from))
+}
+
+func (r *reader) onePass(ctx context.Context, w window, take func(*cliniko.Page) error) (whole bool, err error) {
+	seen := make(map[schemas.ID]bool)
+	total, bad := 0, 0
+	for n := 1; ; n++ {
+		q := r.within(w)
+		q.Sort, q.Page = r.feed.Stamp, n
+		page, err := r.list(ctx, q)
+		if err != nil {
+			return false, err
+		}
+		if page.Total < 0 {
+			return false, errors.New("a second with more rows than a page, in a list that does not count them")
+		}
+		if n == 1 {
+			total = page.Total
+		}
+		before := len(seen) + bad
+		for i := range page.Records {
+			seen[page.Records[i].ID] = true
+		}
+		bad += len(page.Bad)
+		if err := take(&page); err != nil {
+			return false, err
+		}
+		switch {
+		case page.Total != total:
+			return false, nil // somebody left, and those behind slid up
+		case len(seen)+bad >= total:
+			return true, nil
+		case len(seen)+bad == before:
+			return false, nil // a page that brings nothing new: past the end, or the same under every number
+		}
+	}
 }

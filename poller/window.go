@@ -9,9 +9,6 @@ import (
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
-// pageSize is the most that the API gives at once (its docs: per_page, 100 at most).
-const pageSize = 100
-
 // epoch is before every record.
 var epoch = time.Unix(0, 0).UTC()
 
@@ -19,6 +16,7 @@ var epoch = time.Unix(0, 0).UTC()
 type window struct {
 	from, until time.Time
 	lane        cliniko.Lane
+	paid        bool // the first request is paid for
 	deep        bool // read again what was read whole before
 	over        bool // the second at which it begins has passed, by the API's clock: no row can be stamped with it anew
 }
@@ -26,7 +24,7 @@ type window struct {
 // ask reads the first page of the window, oldest first, and tells whether the window holds more than that. The
 // records come sorted by stamp. The caller holds step.
 func (r *reader) ask(ctx context.Context, w window) (page cliniko.Page, more bool, err error) {
-	q := cliniko.Query{Lane: w.lane, Sort: r.feed.Stamp, PerPage: pageSize}
+	q := cliniko.Query{Lane: w.lane, Paid: w.paid, Sort: r.feed.Stamp}
 	q.Filters = append(q.Filters, cliniko.At(r.feed.Stamp, ">=", w.from))
 	if !w.until.IsZero() {
 		q.Filters = append(q.Filters, cliniko.At(r.feed.Stamp, "<", w.until))
@@ -34,31 +32,42 @@ func (r *reader) ask(ctx context.Context, w window) (page cliniko.Page, more boo
 	if page, err = r.list(ctx, q); err != nil {
 		return page, false, err
 	}
-	more = holdsMore(&page)
+	more = r.holdsMore(&page)
 	if !inOrder(page.Records, w.from) {
 		if more {
 			return page, false, errUnordered
 		}
-		slices.SortStableFunc(page.Records, func(a, b schemas.Record) int { return a.UpdatedAt.Compare(b.UpdatedAt) })
+		slices.SortStableFunc(page.Records, func(a, b schemas.Record) int { return a.Stamp.Compare(b.Stamp) })
 	}
 	return page, more, nil
 }
 
 // holdsMore tells whether a list holds more rows than the page: it is full, or the API counts more.
-func holdsMore(p *cliniko.Page) bool {
+func (r *reader) holdsMore(p *cliniko.Page) bool {
 	rows := p.Rows()
-	return rows > 0 && (rows >= pageSize || p.Total > rows || p.Total < 0 && p.Next)
+	return rows > 0 && (rows >= r.asked || p.Total > rows || p.Next && p.Total < 0)
 }
 
 // inOrder tells whether records rise by stamp and none is before from.
 func inOrder(records []schemas.Record, from time.Time) bool {
 	for i := range records {
-		if records[i].UpdatedAt.Before(from) {
+		if records[i].Stamp.Before(from) {
 			return false
 		}
-		from = records[i].UpdatedAt
+		from = records[i].Stamp
 	}
 	return true
+}
+
+// lastStamp is the last stamp on a page, from at least. A row that is no record may have one all the same.
+func lastStamp(p *cliniko.Page, from time.Time) time.Time {
+	for i := range p.Records {
+		from = later(from, p.Records[i].Stamp)
+	}
+	for i := range p.Bad {
+		from = later(from, p.Bad[i].Stamp)
+	}
+	return from
 }
 
 // advance reads one page of w, or, where a single second holds more than a page, all of that second. Each page goes
@@ -72,10 +81,8 @@ func (r *reader) advance(ctx context.Context, w window, take func(p *cliniko.Pag
 	if err != nil {
 		return w, false, err
 	}
-	last := w.from
-	if n := len(page.Records); n > 0 {
-		last = page.Records[n-1].UpdatedAt
-	}
+	w.paid = false
+	last := lastStamp(&page, w.from)
 	if !more || last.After(w.from) {
 		if err := take(&page, last); err != nil {
 			return w, false, err

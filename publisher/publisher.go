@@ -121,7 +121,7 @@ func (p *Publisher) store(ctx context.Context, msgs []*nats.Msg, filter string, 
 	futures := make([]jetstream.PubAckFuture, 0, len(msgs)-sent)
 	var failed error
 	for _, m := range msgs[sent:] {
-		f, err := p.send(m)
+		f, err := p.send(ctx, m)
 		if err != nil {
 			failed = err
 			break
@@ -149,7 +149,7 @@ func (p *Publisher) store(ctx context.Context, msgs []*nats.Msg, filter string, 
 
 // one stores a single message under the condition that the last message matching filter has the sequence last.
 func (p *Publisher) one(ctx context.Context, m *nats.Msg, filter string, last uint64) (*jetstream.PubAck, error) {
-	f, err := p.send(m,
+	f, err := p.send(ctx, m,
 		jetstream.WithExpectStream(p.stream), // nothing goes into another stream that took over our subjects
 		jetstream.WithExpectLastSequenceForSubject(last, filter))
 	if err != nil {
@@ -164,7 +164,19 @@ func (p *Publisher) one(ctx context.Context, m *nats.Msg, filter string, last ui
 	return ack, err
 }
 
-func (p *Publisher) send(m *nats.Msg, opts ...jetstream.PublishOpt) (jetstream.PubAckFuture, error) {
+// inTime tells whether ctx allows to send now. It looks at the wall clock, too: a timer may not have fired yet in a process
+// that has just woken, and a deadline is the end of the sender's right to the account.
+func inTime(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Round(0).Before(deadline.Round(0)) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
+}
+
+func (p *Publisher) send(ctx context.Context, m *nats.Msg, opts ...jetstream.PublishOpt) (jetstream.PubAckFuture, error) {
+	if err := inTime(ctx); err != nil {
+		return nil, err
+	}
 	opts = append(opts,
 		jetstream.WithStallWait(p.ackTimeout), // for room among maxPending
 		jetstream.WithRetryAttempts(0))        // a message sent again later would stand behind those that follow it

@@ -19,10 +19,12 @@ type Shape string
 // The shapes.
 const (
 	Collection Shape = "collection" // lists of records that have ids
-	Singleton  Shape = "singleton"  // one object: the record "settings" of the resource "settings"
-	Nested     Shape = "nested"     // a list of records for each record of the parent
-	PerParent  Shape = "per_parent" // one object for each record of the parent, known by the parent's id
-	Slots      Shape = "slots"      // what is free for each business, practitioner and appointment type
+	// Singleton is one object: the record "settings" of the resource "settings". If its feed has a key, it is a list whose
+	// rows have no ids, and the list is the object: the record {"services": […]} of the resource "services".
+	Singleton Shape = "singleton"
+	Nested    Shape = "nested"     // a list of records for each record of the parent
+	PerParent Shape = "per_parent" // one object for each record of the parent, known by the parent's id
+	Slots     Shape = "slots"      // what is free for each business, practitioner and appointment type
 )
 
 // A State is what a record can be in.
@@ -39,7 +41,8 @@ const (
 // A Feed is one list that shows records of a resource, with a mark of its own.
 type Feed struct {
 	Name string // names its mark: Live for the resource's own list; "archived", "cancelled", "deleted" for the others
-	// Path is relative to the base URL: "/appointments". "{id}" in it stands for the id of the parent's record.
+	// Path is relative to the base URL: "/appointments". "{id}" in it stands for the id of the parent's record; that of
+	// slots has "{business_id}", "{practitioner_id}" and "{appointment_type_id}".
 	Path    string
 	Key     string   // key of the array in a response: "appointments"; "" for a single object
 	Filters []string // filters that every reading of the feed carries, as the API spells them: "archived_at:*"

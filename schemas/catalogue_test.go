@@ -14,14 +14,13 @@ import (
 
 var editions = []schemas.Edition{schemas.Edition2017, schemas.Edition2025}
 
-func eachRow(t *testing.T, check func(*testing.T, schemas.Spec)) {
-	t.Helper()
-	for _, edition := range editions {
-		for _, spec := range schemas.Catalogue(edition) {
-			t.Run(string(edition)+"/"+string(spec.Resource), func(t *testing.T) { check(t, spec) })
-		}
-	}
+// rows are the rows of both editions.
+func rows() []schemas.Spec {
+	return slices.Concat(schemas.Catalogue(schemas.Edition2017), schemas.Catalogue(schemas.Edition2025))
 }
+
+// rowName names a row in the output of tests.
+func rowName(spec schemas.Spec) string { return string(spec.Edition) + "/" + string(spec.Resource) }
 
 // Both editions are whole, each resource stands once, and Lookup finds it.
 func TestTheCatalogueHasEveryResourceOnce(t *testing.T) {
@@ -54,132 +53,172 @@ func TestTheCatalogueHasEveryResourceOnce(t *testing.T) {
 
 // What every reader of a row relies on, whatever its shape.
 func TestEachRowIsWhole(t *testing.T) {
-	eachRow(t, func(t *testing.T, spec schemas.Spec) {
-		if len(spec.Feeds) == 0 || spec.Feeds[0].Name != schemas.Live || spec.Feeds[0].Implies != "" {
-			t.Fatalf("the first feed is not the live one: %+v", spec.Feeds)
-		}
-		names := map[string]bool{schemas.Baseline: true} // the name of another mark
-		for _, f := range spec.Feeds {
-			if names[f.Name] {
-				t.Errorf("two marks are named %s", f.Name)
+	for _, spec := range rows() {
+		t.Run(rowName(spec), func(t *testing.T) {
+			if len(spec.Feeds) == 0 || spec.Feeds[0].Name != schemas.Live || spec.Feeds[0].Implies != "" {
+				t.Fatalf("the first feed is not the live one: %+v", spec.Feeds)
 			}
-			names[f.Name] = true
-			if !strings.HasPrefix(f.Path, "/") || strings.ContainsAny(f.Path, "?# ") {
-				t.Errorf("%s: bad path %q", f.Name, f.Path)
-			}
-			if f.Stamp != "" && !slices.Contains(spec.Fields, f.Stamp) && f.Name != "deleted" {
-				t.Errorf("%s: no field %s to order by", f.Name, f.Stamp)
-			}
-			if f.Key != spec.Feeds[0].Key {
-				t.Errorf("%s: got key %q, want that of the live feed", f.Name, f.Key)
-			}
-			for _, filter := range f.Filters {
-				if !slices.Contains(spec.Lift, filter) {
-					t.Errorf("%s: carries %s, which lifts nothing", f.Name, filter)
+			names := map[string]bool{schemas.Baseline: true} // the name of another mark
+			for _, f := range spec.Feeds {
+				if names[f.Name] {
+					t.Errorf("two marks are named %s", f.Name)
+				}
+				names[f.Name] = true
+				if !strings.HasPrefix(f.Path, "/") || strings.ContainsAny(f.Path, "?# ") {
+					t.Errorf("%s: bad path %q", f.Name, f.Path)
+				}
+				if f.Stamp != "" && !slices.Contains(spec.Fields, f.Stamp) && f.Name != "deleted" {
+					t.Errorf("%s: no field %s to order by", f.Name, f.Stamp)
+				}
+				if f.Key != spec.Feeds[0].Key {
+					t.Errorf("%s: got key %q, want that of the live feed", f.Name, f.Key)
+				}
+				for _, filter := range f.Filters {
+					if !slices.Contains(spec.Lift, filter) {
+						t.Errorf("%s: carries %s, which lifts nothing", f.Name, filter)
+					}
 				}
 			}
-		}
-		for state, field := range spec.States {
-			if !slices.Contains(spec.Fields, field) {
-				t.Errorf("no field %s to tell %s", field, state)
+			for state, field := range spec.States {
+				if !slices.Contains(spec.Fields, field) {
+					t.Errorf("no field %s to tell %s", field, state)
+				}
 			}
-		}
-		if !slices.IsSorted(spec.Fields) || len(slices.Compact(slices.Clone(spec.Fields))) != len(spec.Fields) || len(spec.Fields) == 0 {
-			t.Errorf("fields are none, not sorted, or stand twice: %q", spec.Fields)
-		}
-		if documented := schemas.DocumentedFields(spec.Edition, spec.Resource); len(documented) != len(spec.Fields) {
-			t.Errorf("%d of %d fields have a type", len(documented), len(spec.Fields))
-		}
-		if _, err := parser.Parse(spec.Schedule); err != nil {
-			t.Error(err)
-		}
-	})
+			if !slices.IsSorted(spec.Fields) || len(slices.Compact(slices.Clone(spec.Fields))) != len(spec.Fields) || len(spec.Fields) == 0 {
+				t.Errorf("fields are none, not sorted, or stand twice: %q", spec.Fields)
+			}
+			if documented := schemas.DocumentedFields(spec.Edition, spec.Resource); len(documented) != len(spec.Fields) {
+				t.Errorf("%d of %d fields have a type", len(documented), len(spec.Fields))
+			}
+			if _, err := parser.Parse(spec.Schedule); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 // What readers of one shape rely on.
 func TestEachShapeHasWhatItNeeds(t *testing.T) {
-	eachRow(t, func(t *testing.T, spec schemas.Spec) {
-		live := spec.Feeds[0]
-		ids := slices.Contains(spec.Fields, "id")
-		stamped := live.Stamp == "updated_at" && live.Key == string(spec.Resource)
-		parents := strings.Count(live.Path, "{id}")
-		switch spec.Shape {
-		case schemas.Collection:
-			if !ids || !stamped || parents != 0 || spec.Parent != "" || live.Path != "/"+live.Key {
-				t.Errorf("no plain list: %+v", spec)
+	for _, spec := range rows() {
+		t.Run(rowName(spec), func(t *testing.T) {
+			live := spec.Feeds[0]
+			ids := slices.Contains(spec.Fields, "id")
+			stamped := live.Stamp == "updated_at" && live.Key == string(spec.Resource)
+			parents := strings.Count(live.Path, "{id}")
+			switch spec.Shape {
+			case schemas.Collection:
+				if !ids || !stamped || parents != 0 || spec.Parent != "" || live.Path != "/"+live.Key {
+					t.Errorf("no plain list: %+v", spec)
+				}
+				if spec.Item != "" && spec.Item != live.Path+"/{id}" {
+					t.Errorf("odd address %s", spec.Item)
+				}
+			case schemas.Nested:
+				if !ids || !stamped || parents != 1 || spec.Item == "" {
+					t.Errorf("no nested list: %+v", spec)
+				}
+			case schemas.PerParent:
+				if ids || live.Key != "" || live.Stamp != "" || parents != 1 || spec.Item != live.Path {
+					t.Errorf("no object per parent: %+v", spec)
+				}
+			case schemas.Singleton:
+				if ids || live.Stamp != "" || parents != 0 || spec.Item != "" || strings.Contains(live.Path, "{") {
+					t.Errorf("no single object: %+v", spec)
+				}
+			case schemas.Slots:
+				if ids || live.Stamp != "" || live.Key == "" || spec.Item != "" || strings.Count(live.Path, "{") != 3 {
+					t.Errorf("no slots: %+v", spec)
+				}
+			default:
+				t.Errorf("no such shape: %s", spec.Shape)
 			}
-			if spec.Item != "" && spec.Item != live.Path+"/{id}" {
-				t.Errorf("odd address %s", spec.Item)
+			if nested := spec.Shape == schemas.Nested || spec.Shape == schemas.PerParent; nested {
+				if parent, ok := schemas.Lookup(spec.Edition, spec.Parent); !ok || parent.Shape != schemas.Collection {
+					t.Errorf("the parent %q is no list", spec.Parent)
+				}
+			} else if spec.Parent != "" {
+				t.Errorf("has a parent: %s", spec.Parent)
 			}
-		case schemas.Nested:
-			if !ids || !stamped || parents != 1 || spec.Item == "" {
-				t.Errorf("no nested list: %+v", spec)
-			}
-		case schemas.PerParent:
-			if ids || live.Key != "" || live.Stamp != "" || parents != 1 || spec.Item != live.Path {
-				t.Errorf("no object per parent: %+v", spec)
-			}
-		case schemas.Singleton:
-			if ids || live.Stamp != "" || parents != 0 || spec.Item != "" || strings.Contains(live.Path, "{") {
-				t.Errorf("no single object: %+v", spec)
-			}
-		case schemas.Slots:
-			if ids || live.Stamp != "" || live.Key == "" || spec.Item != "" || strings.Count(live.Path, "{") != 3 {
-				t.Errorf("no slots: %+v", spec)
-			}
-		default:
-			t.Errorf("no such shape: %s", spec.Shape)
-		}
-		if nested := spec.Shape == schemas.Nested || spec.Shape == schemas.PerParent; nested {
-			if parent, ok := schemas.Lookup(spec.Edition, spec.Parent); !ok || parent.Shape != schemas.Collection {
-				t.Errorf("the parent %q is no list", spec.Parent)
-			}
-		} else if spec.Parent != "" {
-			t.Errorf("has a parent: %s", spec.Parent)
-		}
-	})
+		})
+	}
 }
 
 // Where states are hidden, each has a feed that finds what went into it, even if updated_at did not move; and the one
 // live reading of 2025 shows them all.
 func TestHiddenStatesHaveFeeds(t *testing.T) {
-	eachRow(t, func(t *testing.T, spec schemas.Spec) {
-		if spec.Edition == schemas.Edition2017 && len(spec.Lift) > 0 {
-			t.Errorf("2017 lifts nothing: %q", spec.Lift)
+	for _, spec := range rows() {
+		t.Run(rowName(spec), func(t *testing.T) {
+			if spec.Edition == schemas.Edition2017 && len(spec.Lift) > 0 {
+				t.Errorf("2017 lifts nothing: %q", spec.Lift)
+			}
+			if !slices.Equal(spec.Feeds[0].Filters, spec.Lift) {
+				t.Errorf("the live feed carries %q, want %q", spec.Feeds[0].Filters, spec.Lift)
+			}
+			for _, lift := range spec.Lift {
+				column := strings.TrimSuffix(lift, ":*")
+				i := slices.IndexFunc(spec.Feeds, func(f schemas.Feed) bool { return f.Stamp == column })
+				if i < 0 {
+					t.Fatalf("no feed follows %s", column)
+				}
+				f := spec.Feeds[i]
+				if spec.States[f.Implies] != column || f.Path != spec.Feeds[0].Path {
+					t.Errorf("%s: implies %s on %s", f.Name, f.Implies, f.Path)
+				}
+				if slices.Contains(f.Filters, lift) || len(f.Filters) != len(spec.Lift)-1 {
+					t.Errorf("%s: carries %q", f.Name, f.Filters)
+				}
+			}
+			for _, f := range spec.Feeds[1:] {
+				if f.Path == spec.Feeds[0].Path {
+					continue
+				}
+				stamp, implies := "updated_at", schemas.State(f.Name)
+				switch f.Name {
+				case "deleted":
+					stamp = "deleted_at"
+				case "inactive":
+					implies = schemas.ArchivedState
+				}
+				if f.Path != spec.Feeds[0].Path+"/"+f.Name || f.Stamp != stamp || f.Implies != implies {
+					t.Errorf("got %+v", f)
+				}
+			}
+		})
+	}
+}
+
+// The side lists of both editions.
+func TestSideLists(t *testing.T) {
+	want := []string{
+		"2017/appointments/cancelled", "2017/appointments/deleted", "2017/patients/archived", "2017/patients/deleted",
+		"2017/invoices/deleted", "2017/invoice_items/deleted", "2017/medical_alerts/deleted",
+		"2017/practitioners/inactive", "2025/practitioners/inactive",
+	}
+	var got []string
+	for _, spec := range rows() {
+		for _, f := range spec.Feeds {
+			if f.Name != schemas.Live && len(spec.Lift) == 0 {
+				got = append(got, string(spec.Edition)+f.Path)
+			}
 		}
-		if !slices.Equal(spec.Feeds[0].Filters, spec.Lift) {
-			t.Errorf("the live feed carries %q, want %q", spec.Feeds[0].Filters, spec.Lift)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// What nobody has to poll unless asked to.
+func TestWhatIsOff(t *testing.T) {
+	want := []string{"2017/available_times", "2025/appointments", "2025/bookings", "2025/public_settings", "2025/available_times"}
+	var got []string
+	for _, spec := range rows() {
+		if spec.Off {
+			got = append(got, rowName(spec))
 		}
-		for _, lift := range spec.Lift {
-			column := strings.TrimSuffix(lift, ":*")
-			i := slices.IndexFunc(spec.Feeds, func(f schemas.Feed) bool { return f.Stamp == column })
-			if i < 0 {
-				t.Fatalf("no feed follows %s", column)
-			}
-			f := spec.Feeds[i]
-			if spec.States[f.Implies] != column || f.Path != spec.Feeds[0].Path {
-				t.Errorf("%s: implies %s on %s", f.Name, f.Implies, f.Path)
-			}
-			if slices.Contains(f.Filters, lift) || len(f.Filters) != len(spec.Lift)-1 {
-				t.Errorf("%s: carries %q", f.Name, f.Filters)
-			}
-		}
-		for _, f := range spec.Feeds[1:] {
-			if f.Path == spec.Feeds[0].Path {
-				continue
-			}
-			stamp, implies := "updated_at", schemas.State(f.Name)
-			switch f.Name {
-			case "deleted":
-				stamp = "deleted_at"
-			case "inactive":
-				implies = schemas.ArchivedState
-			}
-			if f.Path != spec.Feeds[0].Path+"/"+f.Name || f.Stamp != stamp || f.Implies != implies {
-				t.Errorf("got %+v", f)
-			}
-		}
-	})
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
 
 // A few rows in full, so that the rules above do not agree on nonsense.

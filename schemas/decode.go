@@ -13,12 +13,11 @@ import (
 // A Decoded is an event, and its record in the Go type of its resource.
 type Decoded struct {
 	Event
+	// Rest is that of Data.
+	Rest
 	// Data is a pointer to the record's type: *Patient for an event of "patients", and *Other for one of a resource
 	// that this package does not know. nil if the event has no record: a deletion, or a thin event.
 	Data any
-	// Mismatched are the record's fields whose values are of another type than documented, sorted. They are in
-	// Rest.Extra, and zero in Data. nil if there are none.
-	Mismatched []string
 }
 
 // Decode reads the body of a message. It is made to outlive the API that it was written for: resources, verbs and
@@ -37,11 +36,11 @@ func Decode(body []byte) (Decoded, error) {
 	if err != nil {
 		return Decoded{}, fmt.Errorf("event: record: %w", err)
 	}
-	return Decoded{Event: e, Data: data, Mismatched: rest.Mismatched}, nil
+	return Decoded{Event: e, Rest: *rest, Data: data}, nil
 }
 
 // A Rest is what a record has beside the documented fields. Each record's type embeds one. The types are made for
-// reading: to pass a record on, pass on Event.Record, which has every byte.
+// reading, and null is the zero value of each field: to pass a record on, pass on Event.Record, which has every byte.
 type Rest struct {
 	// Extra holds the fields that the type does not have, and those of Mismatched. nil if there are none.
 	Extra map[string]json.RawMessage `json:"-"`
@@ -49,8 +48,7 @@ type Rest struct {
 	Mismatched []string `json:"-"`
 }
 
-// Left is the Rest itself: with it, the rest of a record of whatever type can be had.
-func (r *Rest) Left() *Rest { return r }
+func (r *Rest) rest() *Rest { return r }
 
 // Other is a record of a resource that this package does not know: all its fields are in Extra.
 type Other struct{ Rest }
@@ -73,7 +71,7 @@ func readRecord(b []byte, record any) (*Rest, error) {
 	}
 	v := reflect.ValueOf(record).Elem()
 	v.SetZero()
-	rest := record.(interface{ Left() *Rest }).Left()
+	rest := record.(interface{ rest() *Rest }).rest()
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		name := f.Tag.Get("json")
@@ -102,7 +100,7 @@ func readValue(value json.RawMessage, field reflect.Value) error {
 	if bytes.Equal(value, []byte("null")) {
 		return nil
 	}
-	if _, isTime := field.Interface().(*time.Time); isTime && bytes.Equal(value, []byte(`""`)) {
+	if _, isTime := reflect.TypeAssert[*time.Time](field); isTime && bytes.Equal(value, []byte(`""`)) {
 		return nil
 	}
 	return json.Unmarshal(value, field.Addr().Interface())

@@ -10,6 +10,9 @@
 //   - An [Event] says that a record changed. Its body is a CloudEvents 1.0 event in structured JSON.
 //   - A [Standing] is how far a resource has been read.
 //
+// For those who receive events, [Decode] reads a message into the Go type of its resource, such as [Patient], and
+// [JSONSchema] has the same as JSON Schemas. Both are made from the catalogue's documented fields, by `go generate`.
+//
 // All times are UTC and to the second, and all but [Event.ObservedAt] come from the API's clock, never from ours.
 // The package imports the standard library only.
 package schemas

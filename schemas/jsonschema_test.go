@@ -41,45 +41,47 @@ func TestEachSchemaIsWhatEventsName(t *testing.T) {
 // New fields and nulls are valid, in either edition; another type of a documented field is not, nor is a record
 // without its id.
 func TestSchemasAreTolerantOfTheNewAlone(t *testing.T) {
-	eachRow(t, func(t *testing.T, spec schemas.Spec) {
-		schema := compile(t, string(spec.Resource))
-		whole := members(t, example(t, spec.Edition, spec.Resource))
-		valid := func(name, value string) bool {
-			m := maps.Clone(whole)
-			m[name] = json.RawMessage(value)
-			text, err := json.Marshal(m)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return schema.Validate(parse(t, text)) == nil
-		}
-		if !valid("a_new_field", `{"of": ["any", 1, "form"]}`) {
-			t.Error("a new field is not valid")
-		}
-		for _, name := range spec.Fields {
-			if name == "id" {
-				if valid(name, "null") || !valid(name, "9007199254740993") || !valid(name, `"9007199254740993"`) {
-					t.Error("an id is a string or an integer")
+	for _, spec := range rows() {
+		t.Run(rowName(spec), func(t *testing.T) {
+			schema := compile(t, string(spec.Resource))
+			whole := members(t, example(t, spec.Edition, spec.Resource))
+			valid := func(name, value string) bool {
+				m := maps.Clone(whole)
+				m[name] = json.RawMessage(value)
+				text, err := json.Marshal(m)
+				if err != nil {
+					t.Fatal(err)
 				}
-				continue
+				return schema.Validate(parse(t, text)) == nil
 			}
-			if !valid(name, "null") {
-				t.Errorf("%s: null is not valid", name)
+			if !valid("a_new_field", `{"of": ["any", 1, "form"]}`) {
+				t.Error("a new field is not valid")
 			}
-			if valid(name, "[[true]]") {
-				t.Errorf("%s: anything is valid", name)
+			for _, name := range spec.Fields {
+				if name == "id" {
+					if valid(name, "null") || !valid(name, "9007199254740993") || !valid(name, `"9007199254740993"`) {
+						t.Error("an id is a string or an integer")
+					}
+					continue
+				}
+				if !valid(name, "null") {
+					t.Errorf("%s: null is not valid", name)
+				}
+				if valid(name, "[[true]]") {
+					t.Errorf("%s: anything is valid", name)
+				}
 			}
-		}
-		id := slices.Contains(spec.Fields, "id")
-		inBoth := true
-		for _, edition := range editions {
-			other, ok := schemas.Lookup(edition, spec.Resource)
-			inBoth = inBoth && (!ok || slices.Contains(other.Fields, "id"))
-		}
-		if got := schema.Validate(map[string]any{}) != nil; got != (id && inBoth) {
-			t.Errorf("is an id required: got %v, want %v", got, id && inBoth)
-		}
-	})
+			id := slices.Contains(spec.Fields, "id")
+			inBoth := true
+			for _, edition := range editions {
+				other, ok := schemas.Lookup(edition, spec.Resource)
+				inBoth = inBoth && (!ok || slices.Contains(other.Fields, "id"))
+			}
+			if got := schema.Validate(map[string]any{}) != nil; got != (id && inBoth) {
+				t.Errorf("is an id required: got %v, want %v", got, id && inBoth)
+			}
+		})
+	}
 }
 
 // The events that are published are valid, and so are those of verbs that are still to come.
@@ -101,11 +103,13 @@ func TestEventsAreValid(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	eachRow(t, func(t *testing.T, spec schemas.Spec) {
-		if err := schema.Validate(parse(t, eventOf(spec.Resource, example(t, spec.Edition, spec.Resource)))); err != nil {
-			t.Error(err)
-		}
-	})
+	for _, spec := range rows() {
+		t.Run(rowName(spec), func(t *testing.T) {
+			if err := schema.Validate(parse(t, eventOf(spec.Resource, example(t, spec.Edition, spec.Resource)))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 	verb := schemas.Event{ID: "x", Account: "northside", Resource: "patients", RecordID: "17", Verb: "merged"}
 	if err := schema.Validate(parse(t, verb.AppendJSON(nil))); err != nil {
 		t.Error(err)

@@ -13,7 +13,8 @@ type ID string
 type Record struct {
 	ID        ID
 	CreatedAt time.Time // zero if the resource has none
-	UpdatedAt time.Time // the stamp that its feed is ordered by
+	UpdatedAt time.Time // zero if the row has none: a stub of a deleted record
+	Stamp     time.Time // the stamp that its feed is ordered by: UpdatedAt in the resource's own list; zero if it has none
 	Raw       []byte    // a JSON object, byte for byte as the API gave it; never changed after the record is made
 }
 
@@ -24,6 +25,10 @@ type Mark struct {
 	Cursor time.Time `json:"cursor"`
 	// Lookback is how far before Cursor the next reading begins. It grows with the lateness that was seen.
 	Lookback time.Duration `json:"lookback,omitempty"`
+	// Horizon is the newest stamp of the feed at the first look, or later if the store was lost and rebuilt from the
+	// stream: a record that is unknown and stamped at or after it has changed since. The feed's baseline reads up to
+	// it. It is set by the first page of a feed and kept by all that follow.
+	Horizon time.Time `json:"horizon,omitzero"`
 	// Done says that the feed has an end and that it was reached: the baseline is complete.
 	Done bool `json:"done,omitempty"`
 }
@@ -32,9 +37,17 @@ type Mark struct {
 const (
 	// Live is the mark of the resource's own list, followed for ever.
 	Live = "live"
-	// Baseline is the mark of the first look at what exists. It has an end.
+	// Baseline is the mark of the first look at what exists in the resource's own list. It has an end.
 	Baseline = "baseline"
 )
+
+// BaselineOf names the mark of the baseline of a feed.
+func BaselineOf(feed string) string {
+	if feed == Live {
+		return Baseline
+	}
+	return Baseline + "/" + feed
+}
 
 // A Standing is how far a resource has been read, all its feeds together.
 type Standing struct {
@@ -43,9 +56,6 @@ type Standing struct {
 	// Began is the newest stamp in the list at the first look: what was created after it is new to the world.
 	// Zero if the list was empty then.
 	Began time.Time
-	// Horizon is the stamp up to which the baseline has to read. It is Began, or later if the store was lost and
-	// rebuilt from the stream.
-	Horizon time.Time
 	// Marks holds the mark of each feed that has one, by the feed's name.
 	Marks map[string]Mark
 	// Tracked is how many records are known. It is for people to read and may be a little off after a crash.
@@ -56,16 +66,31 @@ type Standing struct {
 type Page struct {
 	Resource Resource
 	Records  []Record // in the order in which the feed gave them; an ID may stand in it more than once
-	// Opening says that this is the first look: its records exist already and are no news. Began must be set with it.
+	// Opening says that this is the first look at the resource: its records exist already and are no news. Began must
+	// be set with it.
 	Opening bool
 	Began   time.Time // with Opening: see Standing.Began
-	// Feed names the mark that Mark replaces once every record of the page is safe.
-	Feed string
-	Mark Mark
+	// First says the same of a further feed of a resource that is open.
+	First bool
+	// Feed is the feed that the records were read from, and Baseline says that it was its baseline that was read: of
+	// the two marks the one that Mark replaces once every record of the page is safe.
+	Feed     string
+	Baseline bool
+	Mark     Mark
+	// Implies is the state of those records of the page that do not tell one themselves. "" is live.
+	Implies State
 	// Total is the resource's number of records as the API counts them, 0 if it did not say. A hint, for layout.
 	Total int
 	// ReadAt is when the page arrived: our clock, for Event.ObservedAt and the detection delay alone.
 	ReadAt time.Time
+}
+
+// MarkName is the name of the mark that the page moves.
+func (p *Page) MarkName() string {
+	if p.Baseline {
+		return BaselineOf(p.Feed)
+	}
+	return p.Feed
 }
 
 // An Outcome is what became of a page.

@@ -80,7 +80,7 @@ accounts:
 data_dir: %q
 admin: {listen: ADMIN}
 resources:
-`, clinic.Key(), api.URL, t.TempDir()) + schedules("@every 3s") + servers
+`, clinic.Key(), api.URL, t.TempDir()) + schedules("@every 4s") + servers
 	bridge := startProcess(t, config)
 	waitFor(t, time.Minute, "the first look", bridge.baselinesComplete)
 	js := publishertest.JetStream(t, publishertest.Connect(t, natsURL, nats.MaxReconnects(-1)))

@@ -62,7 +62,12 @@ func (c *Client) Budget() *Budget { return c.budget }
 // A request that brought no page is an *Error. Other errors are ctx's, wrapped (whatever had come by then is
 // forgotten), and ErrForeignLink if q.Path is no plain path. The page's records share one array of bytes.
 func (c *Client) List(ctx context.Context, q Query) (Page, error) {
-	a, err := c.get(ctx, q.Path, q.encode(), q.Lane)
+	if !q.Paid {
+		if err := c.pay(ctx, q.Path, q.Lane); err != nil {
+			return Page{}, err
+		}
+	}
+	a, err := c.get(ctx, q.Path, q.encode())
 	if err != nil {
 		return Page{}, err
 	}
@@ -82,7 +87,10 @@ func (c *Client) Get(ctx context.Context, path string, lane Lane) ([]byte, time.
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	a, err := c.get(ctx, path, query, lane)
+	if err := c.pay(ctx, path, lane); err != nil {
+		return nil, time.Time{}, err
+	}
+	a, err := c.get(ctx, path, query)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -133,16 +141,30 @@ type answer struct {
 	date time.Time
 }
 
-// get sends one request and reads its answer. Everything that is sent goes through here.
-func (c *Client) get(ctx context.Context, path, query string, lane Lane) (answer, error) {
+// Reserve pays for one request of lane, as soon as it is its turn. A query that is Paid uses it. So a caller can wait
+// for its turn before it takes what others wait for. Its errors are those of List.
+func (c *Client) Reserve(ctx context.Context, lane Lane) error { return c.pay(ctx, "/", lane) }
+
+// pay waits until the budget has room for a request to path.
+func (c *Client) pay(ctx context.Context, path string, lane Lane) error {
+	if !plainPath(path) && path != "/" {
+		return ErrForeignLink
+	}
+	err := c.budget.Wait(ctx, lane)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("GET %s: %w", path, err)
+	default:
+		return &Error{Kind: Network, Path: path, Reason: "not sent: " + err.Error(), Err: err}
+	}
+}
+
+// get sends one request, which is paid for, and reads its answer. Everything that is sent goes through here.
+func (c *Client) get(ctx context.Context, path, query string) (answer, error) {
 	if !plainPath(path) {
 		return answer{}, ErrForeignLink
-	}
-	if err := c.budget.Wait(ctx, lane); err != nil {
-		if ctx.Err() != nil {
-			return answer{}, fmt.Errorf("GET %s: %w", path, err)
-		}
-		return answer{}, &Error{Kind: Network, Path: path, Reason: "not sent: " + err.Error(), Err: err}
 	}
 	u := *c.base
 	u.Path += path

@@ -450,7 +450,7 @@ func ExampleClient_List() {
 		return
 	}
 	for _, r := range page.Records {
-		fmt.Println(r.ID, schemas.FormatStamp(r.UpdatedAt))
+		fmt.Println(r.ID, schemas.FormatStamp(r.Stamp))
 	}
 	// Output: 343589 2026-05-02T09:00:00Z
 }

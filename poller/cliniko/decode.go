@@ -2,6 +2,7 @@ package cliniko
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -124,7 +125,7 @@ func (r *reader) rows(page *Page, key, stamp string) error {
 		case err != nil:
 			return err
 		case reason != "":
-			page.Bad = append(page.Bad, BadRow{ID: record.ID, Reason: reason})
+			page.Bad = append(page.Bad, BadRow{ID: record.ID, Stamp: record.Stamp, Reason: reason})
 		default:
 			page.Records = append(page.Records, record)
 		}
@@ -135,14 +136,14 @@ func (r *reader) rows(page *Page, key, stamp string) error {
 
 // row reads one object of a list. If reason is not "" it is no record, though its ID may be known.
 func (r *reader) row(stamp string) (record schemas.Record, reason string, err error) {
-	badID, badStamp := "no id", ""
+	badID, badStamp := noID, ""
 	if stamp != "" {
 		badStamp = "no " + stamp
 	}
 	record.Raw, err = r.object(func(name []byte) error {
-		isID, isCreated := string(name) == "id", string(name) == "created_at"
+		isID, isCreated, isUpdated := string(name) == "id", string(name) == "created_at", string(name) == "updated_at"
 		isStamp := stamp != "" && string(name) == stamp
-		if !isID && !isCreated && !isStamp {
+		if !isID && !isCreated && !isUpdated && !isStamp {
 			return r.dec.SkipValue()
 		}
 		value, err := r.dec.ReadValue()
@@ -155,9 +156,12 @@ func (r *reader) row(stamp string) (record schemas.Record, reason string, err er
 		if isCreated {
 			record.CreatedAt, _ = r.stamp(value) // some resources have none, and nothing hangs on it
 		}
+		if isUpdated {
+			record.UpdatedAt, _ = r.stamp(value)
+		}
 		if isStamp {
 			var ok bool
-			record.UpdatedAt, ok = r.stamp(value)
+			record.Stamp, ok = r.stamp(value)
 			badStamp = ""
 			switch {
 			case value.Kind() == 'n':
@@ -168,17 +172,39 @@ func (r *reader) row(stamp string) (record schemas.Record, reason string, err er
 		}
 		return nil
 	})
+	if badID == noID && stamp == "deleted_at" && err == nil {
+		record.ID, badID = selfID(record.Raw) // a stub of a deleted record may have no more than its own link
+	}
 	if badID != "" {
 		return record, badID, err
 	}
 	return record, badStamp, err
 }
 
+const noID = "no id"
+
+// selfID is the id in the link that a row has to itself.
+func selfID(raw []byte) (id schemas.ID, reason string) {
+	var row struct {
+		Links struct {
+			Self string `json:"self"`
+		} `json:"links"`
+	}
+	if json.Unmarshal(raw, &row) != nil {
+		return "", noID
+	}
+	id, ok := LinkID(row.Links.Self)
+	if !ok {
+		return "", noID
+	}
+	return id, ""
+}
+
 // id reads an id, a number or a string (they became strings by December 2020), and says what is wrong with it.
 func (r *reader) id(value jsontext.Value) (id schemas.ID, reason string) {
 	text := []byte(value)
 	if value.Kind() == 'n' {
-		return "", "no id"
+		return "", noID
 	}
 	if value.Kind() == '"' {
 		text = r.text(value)

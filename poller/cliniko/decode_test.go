@@ -29,8 +29,8 @@ func TestAPageIsReadAsItCame(t *testing.T) {
 	if want := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC); !first.CreatedAt.Equal(want) {
 		t.Errorf("created: got %s, want %s", first.CreatedAt, want)
 	}
-	if want := time.Date(2026, 5, 2, 9, 0, 1, 0, time.UTC); second.UpdatedAt != want {
-		t.Errorf("stamp: got %s, want %s, UTC and to the second", second.UpdatedAt, want)
+	if want := time.Date(2026, 5, 2, 9, 0, 1, 0, time.UTC); second.Stamp != want {
+		t.Errorf("stamp: got %s, want %s, UTC and to the second", second.Stamp, want)
 	}
 	if !second.CreatedAt.IsZero() || second.ID != "9007199254740993" || first.ID != "7" {
 		t.Errorf("got %+v", page.Records)
@@ -109,15 +109,15 @@ func TestABadRowDoesNotHarmTheOthers(t *testing.T) {
 func TestOtherStampsAndNone(t *testing.T) {
 	body := []byte(`{"x":[{"id":1,"deleted_at":"2026-05-02T09:00:00Z","":""}]}`)
 	page, err := decodePage(body, "x", "deleted_at")
-	if err != nil || len(page.Records) != 1 || page.Records[0].UpdatedAt.Hour() != 9 {
+	if err != nil || len(page.Records) != 1 || page.Records[0].Stamp.Hour() != 9 {
 		t.Errorf("deleted_at: got %+v, %v", page, err)
 	}
 	page, err = decodePage(body, "x", "")
-	if err != nil || len(page.Records) != 1 || !page.Records[0].UpdatedAt.IsZero() {
+	if err != nil || len(page.Records) != 1 || !page.Records[0].Stamp.IsZero() {
 		t.Errorf("no stamp asked for: got %+v, %v", page, err)
 	}
 	page, err = decodePage([]byte(`{"x":[{"id":1,"created_at":"2026-05-02T09:00:00Z"}]}`), "x", "created_at")
-	if err != nil || len(page.Records) != 1 || page.Records[0].UpdatedAt != page.Records[0].CreatedAt || page.Records[0].UpdatedAt.IsZero() {
+	if err != nil || len(page.Records) != 1 || page.Records[0].Stamp != page.Records[0].CreatedAt || page.Records[0].Stamp.IsZero() {
 		t.Errorf("created_at: got %+v, %v", page, err)
 	}
 }
@@ -227,8 +227,8 @@ func FuzzPage(f *testing.F) {
 			if json.Unmarshal(fields["id"], &id) != nil {
 				id = string(fields["id"])
 			}
-			if id != string(r.ID) || r.UpdatedAt.Nanosecond() != 0 || r.UpdatedAt.Location() != time.UTC {
-				t.Fatalf("%q: got id %q, stamp %s", r.Raw, r.ID, r.UpdatedAt)
+			if id != string(r.ID) || r.Stamp.Nanosecond() != 0 || r.Stamp.Location() != time.UTC {
+				t.Fatalf("%q: got id %q, stamp %s", r.Raw, r.ID, r.Stamp)
 			}
 		}
 	})

@@ -10,13 +10,14 @@ import (
 type Query struct {
 	Path    string   // relative to the base URL: "/appointments"
 	Key     string   // the key of the array in the response: "appointments"
-	Stamp   string   // the field that fills Record.UpdatedAt: "updated_at"
+	Stamp   string   // the field that fills Record.Stamp: "updated_at"; "" if rows have none
 	Filters []Filter // all of them must hold
 	Sort    string   // a field, or "" for the API's default, created_at
 	Desc    bool     // newest first
 	Page    int      // from 1; 0 means 1
 	PerPage int      // at most 100; 0 means 100
 	Lane    Lane     // whose share of the budget pays
+	Paid    bool     // Reserve has paid for it already
 }
 
 // A Filter is one condition, sent as q[]=Field:OpValue. The API's operators on a datetime are >=, >, <= and <.
@@ -49,6 +50,7 @@ func (p *Page) Rows() int { return len(p.Records) + len(p.Bad) }
 // A BadRow is a row that is no record.
 type BadRow struct {
 	ID     schemas.ID // "" if it has none that can be read
+	Stamp  time.Time  // zero if it has none that can be read
 	Reason string     // "no id": never a value of the row but its id
 }
 

@@ -146,12 +146,21 @@ func (c *Clinic) create(l *collection, created, updated, shownAt int64, fields [
 	if !l.res.has("patient") && l.res.item == "patient" {
 		delete(given, "patient") // it was said by the record's place
 	}
-	if l.res.name == "signatures" {
-		delete(given, "patient_form")
+	if form, ok := given["patient_form"].(Ref); ok && l.res.name == "signatures" {
+		c.signed(form, m.address(), updated)
+		delete(given, "patient_form") // as above
 	}
 	all, _ = changed(all, l.res.fit(merged([]Fields{l.extra, given})))
 	c.finish(l, r, &version{fields: all, updated: updated, shownAt: shownAt}, c.Now().Unix())
 	return r
+}
+
+// signed puts the link of a signature on its form, which is the only way to find it.
+func (c *Clinic) signed(form, signature Ref, at int64) {
+	l, now := c.lists["patient_forms"], c.Now().Unix()
+	if r := l.live(form.id()); r != nil {
+		c.revise(l, r, Fields{"signatures": signature}, max(at, r.latest().updated), now, now)
+	}
 }
 
 // revise gives r a version with changes made and updated as its stamp. c.mu is held.
@@ -179,7 +188,7 @@ func (c *Clinic) openRow(resource schemas.Resource, id schemas.ID) (*collection,
 	l, now := c.open(resource)
 	l = l.behind(id)
 	l.settle(now)
-	return l, l.live(id), now
+	return l, l.live(l.idOf(id)), now
 }
 
 func (c *Clinic) idField(r *row) field {

@@ -216,6 +216,7 @@ func (c *Clinic) UpdatedAt(resource schemas.Resource, id schemas.ID) time.Time {
 type Version struct {
 	UpdatedAt time.Time // its updated_at
 	ShownAt   time.Time // from when on a list could show it: later than UpdatedAt if it was made late
+	State     State     // what it is in; StateLive if nothing hides it
 	Raw       []byte    // the record, byte for byte
 }
 
@@ -233,6 +234,7 @@ func (c *Clinic) History(resource schemas.Resource, id schemas.ID) []Version {
 		all[i] = Version{
 			UpdatedAt: time.Unix(v.updated, 0).UTC(),
 			ShownAt:   time.Unix(v.shownAt, 0).UTC(),
+			State:     v.hidden.state(),
 			Raw:       bytes.Clone(c.encoded(v)),
 		}
 	}

@@ -155,7 +155,7 @@ func (l *collection) remove(r *row) {
 	l.order = slices.DeleteFunc(l.order, func(o *row) bool { return o == r })
 	l.waiting = slices.DeleteFunc(l.waiting, func(o *row) bool { return o == r })
 	for _, m := range l.mirrors {
-		m.to.remove(m.to.rows[r.id])
+		m.to.remove(m.to.rows[m.to.idOf(r.id)])
 	}
 }
 

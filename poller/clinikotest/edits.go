@@ -55,11 +55,12 @@ var edits = map[schemas.Resource][]edit{
 	"unavailable_block_types":         {choose("color", colors), choose("name", breaks)},
 }
 
-// plausible are changes of r after which at least one field has another value. c.mu is held.
+// plausible are changes of r after which at least one field has another value, none if r has nothing left that anybody
+// would change: it was erased, or the API has dropped the fields. c.mu is held.
 func (c *Clinic) plausible(l *collection, r *row, now int64) Fields {
 	at := time.Unix(now, 0).UTC()
 	m := &maker{c: c, rng: c.rng, resource: l.res, row: r, at: at, now: at}
-	for {
+	for range 1000 {
 		fields := pick(c.rng, edits[l.res.name])(m, r.latest())
 		// Only what the record has is changed: a business, for one, has no third line of address.
 		for name := range fields {
@@ -71,6 +72,7 @@ func (c *Clinic) plausible(l *collection, r *row, now int64) Fields {
 			return fields
 		}
 	}
+	return nil
 }
 
 func choose(name string, list []string) edit {

@@ -66,3 +66,18 @@ func ExampleHandler_Inject() {
 		Fault: clinikotest.Drift(func(c *clinikotest.Clinic) { c.Create("patients") }), Resource: "patients", Skip: 1, Next: 1,
 	})
 }
+
+// What happens to a record, a test asks of the clinic, whatever a list shows.
+func ExampleClinic_Archive() {
+	clinic := clinikotest.New(clinikotest.Options{Edition: clinikotest.Edition2025})
+	patient := clinic.Create("patients")
+	clinic.Archive("patients", patient)
+	_, listed := clinic.Record("patients", patient)
+	fmt.Println(clinic.State("patients", patient), listed)
+	clinic.Unarchive("patients", patient)
+	clinic.Erase(patient)
+	fmt.Println(clinic.State("patients", patient))
+	// Output:
+	// archived false
+	// gone
+}

@@ -196,7 +196,7 @@ func DuplicateKey(place int) Fault {
 func RepeatRow(place int) Fault {
 	return Fault{name: "repeat row", list: func(_ query, p *page) {
 		if i, ok := p.at(place); ok {
-			p.rows = append(p.rows, p.rows[i])
+			p.rows, p.ids = append(p.rows, p.rows[i]), append(p.ids, p.ids[i])
 		}
 	}}
 }

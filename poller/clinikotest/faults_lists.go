@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
@@ -79,5 +80,14 @@ func BlankNulls() Fault {
 func OtherSelf(resource schemas.Resource) Fault {
 	return Fault{name: "other self", list: func(_ query, p *page) {
 		p.links["self"] = fmt.Sprintf("https://clinic.example%s/%s?page=1", prefix, resource)
+	}}
+}
+
+// QuotedIDs writes the ids of a list's rows as strings: the API went over to that from one day to the next.
+func QuotedIDs() Fault {
+	return Fault{name: "quoted ids", list: func(_ query, p *page) {
+		for i, raw := range p.rows {
+			p.rows[i] = setMember(raw, "id", strconv.Quote(string(p.ids[i])))
+		}
 	}}
 }

@@ -82,7 +82,7 @@ func (h *Handler) answer(r *http.Request, entry *Request) *answer {
 	if role.forbids(rt) {
 		return forbidden()
 	}
-	faults := h.struck(rt.resource, rt.isList())
+	faults := h.struck(r.URL.Path, rt)
 	for _, f := range faults {
 		entry.Faults = append(entry.Faults, f.name)
 		if !f.begin(r.Context(), h.clinic) {
@@ -124,6 +124,14 @@ func whole(key string) string {
 	return key + "-au1"
 }
 
+// Spend uses up n requests of the minute, as another program with the same key does.
+func (h *Handler) Spend(n int) {
+	now := h.clinic.Now()
+	for range n {
+		h.limited(now)
+	}
+}
+
 // limited counts a request. If it is one too many, reset is the Unix second of the clinic's clock at which to go on.
 // The minutes are those of the clock on the wall; whether the API counts so is not stated.
 func (h *Handler) limited(now time.Time) (reset int64, limited bool) {
@@ -151,7 +159,13 @@ func (h *Handler) serve(r *http.Request, rt route, role *Role, faults []Fault) *
 		return good(raw)
 	case nextTimeOf:
 		return h.nextTime(r, rt)
+	default:
+		return h.list(r, rt, role, faults)
 	}
+}
+
+// list answers with a page.
+func (h *Handler) list(r *http.Request, rt route, role *Role, faults []Fault) *answer {
 	p, asked, err := h.page(r, rt, role, faults)
 	if err != nil {
 		return failure(err)

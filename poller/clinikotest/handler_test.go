@@ -113,6 +113,21 @@ func TestTheLimitIs200UnlessSaidOtherwise(t *testing.T) {
 	}
 }
 
+// Another program with the same key eats from the same limit.
+func TestOthersSpendFromTheLimit(t *testing.T) {
+	s, _, clock := open(t, Options{RequestsPerMinute: 3})
+	s.Spend(2)
+	for _, want := range []int{200, 429} {
+		if resp, _ := get(t, s, "/taxes"); resp.StatusCode != want {
+			t.Errorf("got %d, want %d", resp.StatusCode, want)
+		}
+	}
+	clock.Advance(time.Minute)
+	if resp, _ := get(t, s, "/taxes"); resp.StatusCode != 200 {
+		t.Errorf("in the next minute: got %d", resp.StatusCode)
+	}
+}
+
 // The Date header is the clinic's time.
 func TestDatesAreTheClinics(t *testing.T) {
 	s, _, _ := open(t, Options{})

@@ -21,9 +21,9 @@ func attach(from, to *collection) {
 
 // follow gives the mirror the version v of r.
 func (m *mirror) follow(r *row, v *version, now int64, keep int) {
-	twin := m.to.rows[r.id]
+	twin := m.to.rows[m.to.idOf(r.id)]
 	if twin == nil {
-		twin = &row{id: r.id, num: r.num, seq: m.to.nextSeq, created: r.created, shown: -1}
+		twin = &row{id: m.to.idOf(r.id), num: r.num, seq: m.to.nextSeq, created: r.created, shown: -1}
 		m.to.nextSeq++
 		m.to.enlist(twin)
 	}
@@ -61,11 +61,20 @@ func (r *resource) self(source Ref) Ref {
 // behind is the list that a record of l belongs to: l itself, or, in a mirror, its source. c.mu is held.
 func (l *collection) behind(id schemas.ID) *collection {
 	for _, source := range l.sources {
-		if source.rows[id] != nil {
+		if source.rows[source.idOf(id)] != nil {
 			return source
 		}
 	}
 	return l
+}
+
+// idOf is the id under which l has a record of a source or a mirror: the same, but an object without an id goes by the
+// resource's name.
+func (l *collection) idOf(id schemas.ID) schemas.ID {
+	if l.res.shape == "single" {
+		return schemas.ID(l.res.name)
+	}
+	return id
 }
 
 // makes is the list in which a new record of l is made.

@@ -12,7 +12,7 @@ import (
 func (c *Clinic) place(l *collection, created int64, given Fields) *row {
 	switch {
 	case l.res.shape == "single":
-		return l.named(schemas.ID(l.res.name), created)
+		return l.rowAs(schemas.ID(l.res.name), created)
 	case l.res.name == "signatures":
 		if _, ok := given["patient_form"].(Ref); !ok {
 			given["patient_form"] = c.anyOf("patient_forms", created)
@@ -24,14 +24,14 @@ func (c *Clinic) place(l *collection, created int64, given Fields) *row {
 		}
 		given["patient"] = patient
 		if !l.res.stamped() {
-			return l.named(patient.id(), created)
+			return l.rowAs(patient.id(), created)
 		}
 	}
 	return l.newRow(created, c.opts.BigIDs, c.rng)
 }
 
-// named is a row with an id of its own choice.
-func (l *collection) named(id schemas.ID, created int64) *row {
+// rowAs is a row with an id that is given.
+func (l *collection) rowAs(id schemas.ID, created int64) *row {
 	r := &row{id: id, seq: l.nextSeq, created: created, shown: -1}
 	r.num, _ = plainNumber(string(id)) // a name counts as 0
 	l.nextSeq++

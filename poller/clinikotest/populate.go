@@ -37,7 +37,7 @@ var dependents = []schemas.Resource{
 	"practitioners", "practitioner_reference_numbers", "daily_availabilities", "patients", "relationships",
 	"referral_sources", "medical_alerts", "patient_cases", "appointments", "individual_appointments",
 	"group_appointments", "unavailable_blocks", "availability_blocks", "attendees", "treatment_notes", "patient_forms",
-	"signatures", "patient_attachments", "communications", "invoices", "invoice_items", "stock_adjustments",
+	"signatures", "patient_attachments", "invoices", "invoice_items", "communications", "stock_adjustments",
 }
 
 // Populate fills the clinic with records of the past two years, related to one another. Half of them were edited

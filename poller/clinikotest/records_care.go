@@ -97,7 +97,7 @@ func (m *maker) template() []field {
 }
 
 func (m *maker) patientForm() []field {
-	return append(m.visit(), pairs("name", pick(m.rng, forms), "content", m.answers(), "signatures", []any{},
+	return append(m.visit(), pairs("name", pick(m.rng, forms), "content", m.answers(), "signatures", nil,
 		"url", "https://clinic.example/f/"+digits(m.rng, 100_000, 999_999))...)
 }
 

@@ -22,6 +22,7 @@ const (
 type Rule struct {
 	Fault    Fault
 	Resource schemas.Resource // one resource; "" means all
+	Path     string           // one address below the base URL, a side list for one: "/patients/archived"; "" means all
 	Of       Target           // a fault that only lists can have never strikes an item
 	Skip     int              // so many requests that fit go free first
 	Chance   float64          // of those that follow, how many are struck: 0.1 is one in ten; 0 means all
@@ -56,12 +57,12 @@ func (h *Handler) Heal() {
 }
 
 // struck are the faults that strike a request.
-func (h *Handler) struck(resource schemas.Resource, list bool) []Fault {
+func (h *Handler) struck(path string, rt route) []Fault {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var faults []Fault
 	for _, r := range h.rules {
-		if !r.fits(resource, list) || (r.Next > 0 && r.struck >= r.Next) {
+		if !r.fits(path, rt) || (r.Next > 0 && r.struck >= r.Next) {
 			continue
 		}
 		if r.skipped < r.Skip {
@@ -77,11 +78,11 @@ func (h *Handler) struck(resource schemas.Resource, list bool) []Fault {
 	return faults
 }
 
-func (r *rule) fits(resource schemas.Resource, list bool) bool {
-	if r.Resource != "" && r.Resource != resource {
+func (r *rule) fits(path string, rt route) bool {
+	if (r.Resource != "" && r.Resource != rt.resource) || (r.Path != "" && prefix+r.Path != path) {
 		return false
 	}
-	if list {
+	if rt.isList() {
 		return r.Of != Items
 	}
 	return r.Of != Lists && r.Fault.query == nil && r.Fault.list == nil && r.Fault.refuse == nil

@@ -61,9 +61,15 @@ func (c *Clinic) answerTo(rt route, q query) (page, error) {
 			rows = append(rows, slot(at))
 		}
 		return computed(q, "available_times", rows), nil
+	default:
+		return c.recorded(rt, q)
 	}
+}
+
+// recorded is a page of records.
+func (c *Clinic) recorded(rt route, q query) (page, error) {
 	c.mu.Lock()
-	under, ok := c.under(rt)
+	under, ok := c.under(rt, q.role)
 	c.mu.Unlock()
 	if !ok {
 		return page{}, errNotFound
@@ -136,13 +142,17 @@ const (
 )
 
 // stub is what is shown of r instead of its whole, nil if it is shown as it is. c.mu is held.
-func (c *Clinic) stub(l *collection, r *row) []byte {
+func (c *Clinic) stub(r *row) []byte {
 	v := r.now()
 	if v.hidden&erased == 0 && (v.hidden&deleted == 0 || c.opts.Stubs == FullRows) {
 		return nil
 	}
+	names := []string{"id", "deleted_at"}
+	if c.opts.Stubs == LinkStubs {
+		names = []string{"deleted_at", "links"}
+	}
 	var fields []field
-	for _, name := range map[bool][]string{true: {"deleted_at", "links"}, false: {"id", "deleted_at"}}[c.opts.Stubs == LinkStubs] {
+	for _, name := range names {
 		if f := v.field(name); f != nil {
 			fields = append(fields, *f)
 		}

@@ -19,34 +19,34 @@ import (
 type account struct {
 	b         *Bridge
 	cfg       *config.Account
-	specs     []schemas.Spec
 	schedules map[schemas.Resource]string
 
 	mu     sync.Mutex // guards the following, which are there while the lease is held
 	client *cliniko.Client
 	poller *poller.Poller
+	// trouble is why the account cannot be followed although the lease is held, "" if nothing is the matter.
+	trouble string
 }
 
 func newAccount(b *Bridge, cfg *config.Account) (*account, error) {
 	a := &account{b: b, cfg: cfg, schedules: make(map[schemas.Resource]string)}
-	for _, spec := range schemas.Catalogue(schemas.Edition2017) {
-		if !followed(cfg, spec) {
-			continue
-		}
-		a.specs = append(a.specs, spec)
-		if s := b.cfg.Resources[spec.Resource].Schedule; s != "" {
-			a.schedules[spec.Resource] = s
+	for name, r := range b.cfg.Resources {
+		if r.Schedule != "" {
+			a.schedules[name] = r.Schedule
 		}
 	}
 	return a, ClientConfig(cfg).Validate()
 }
 
-// followed says whether the account's poller reads the resource: collections, unless the configuration leaves it out.
-func followed(cfg *config.Account, spec schemas.Spec) bool {
-	if cfg.Resources != nil {
-		return spec.Shape == schemas.Collection && slices.Contains(cfg.Resources, spec.Resource)
-	}
-	return spec.Shape == schemas.Collection && !spec.Off
+// Specs are the rows of the catalogue that the account's poller reads: collections, without those that are off unless
+// the configuration names them.
+func Specs(cfg *config.Account, edition schemas.Edition) []schemas.Spec {
+	return slices.DeleteFunc(schemas.Catalogue(edition), func(spec schemas.Spec) bool {
+		if cfg.Resources != nil {
+			return spec.Shape != schemas.Collection || !slices.Contains(cfg.Resources, spec.Resource)
+		}
+		return spec.Shape != schemas.Collection || spec.Off
+	})
 }
 
 // ClientConfig says how to ask the account's API.
@@ -64,15 +64,22 @@ func (a *account) run(ctx context.Context, lease diff.Lease) {
 		a.b.log.Error("the account cannot be followed", zap.String("account", a.cfg.Name), zap.Error(err))
 		return
 	}
+	edition, err := a.edition(ctx, client)
+	if err != nil {
+		return // asked to stop
+	}
 	sink := diff.New(diff.Config{
 		Account: a.cfg.Name, Lease: lease, Store: a.b.store, Publisher: a.b.stream, Key: a.b.key,
-		Documented: documented,
-		Snapshot:   a.b.cfg.Baseline == config.BaselinePublish,
-		Thin:       a.b.cfg.Events.Data == config.DataThin,
-		Log:        a.b.log, Metrics: a.b.metrics.diff,
+		Spec: func(name schemas.Resource) schemas.Spec {
+			spec, _ := schemas.Lookup(edition, name)
+			return spec
+		},
+		Snapshot: a.b.cfg.Baseline == config.BaselinePublish,
+		Thin:     a.b.cfg.Events.Data == config.DataThin,
+		Log:      a.b.log, Metrics: a.b.metrics.diff,
 	})
 	p, err := poller.New(poller.Config{
-		Account: a.cfg.Name, Source: client, Sink: sink, Specs: a.specs, Schedules: a.schedules,
+		Account: a.cfg.Name, Source: client, Sink: sink, Specs: Specs(a.cfg, edition), Schedules: a.schedules,
 		Log: a.b.log, Metrics: a.b.metrics.poller,
 	})
 	if err != nil {
@@ -94,11 +101,6 @@ func (a *account) running() (*cliniko.Client, *poller.Poller) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.client, a.poller
-}
-
-func documented(resource schemas.Resource) []string {
-	spec, _ := schemas.Lookup(schemas.Edition2017, resource)
-	return spec.Fields
 }
 
 // ledger keeps what an account spent of its budget beside its records, so that a restart does not spend it again.

@@ -112,15 +112,21 @@ func newBenchAccount(b *testing.B, store diff.Store, out diff.Publisher, name st
 	key, _ := diff.NewKey(strings.Repeat("k", 32))
 	a := &benchAccount{name: name, differ: diff.New(diff.Config{
 		Account: name, Lease: lease, Store: store, Publisher: out, Key: key,
-		Documented: func(schemas.Resource) []string { return nil },
-		Log:        zap.NewNop(), Metrics: diff.NewMetrics(prometheus.NewRegistry()),
+		Spec: func(name schemas.Resource) schemas.Spec {
+			spec, _ := schemas.Lookup(schemas.Edition2025, name)
+			return spec
+		},
+		Log: zap.NewNop(), Metrics: diff.NewMetrics(prometheus.NewRegistry()),
 	})}
 	opening := schemas.Page{
 		Resource: "patients", Opening: true, Began: benchBegan, Feed: schemas.Live,
-		Mark: schemas.Mark{Cursor: benchBegan}, Total: benchPage * benchPages,
+		Mark: schemas.Mark{Cursor: benchBegan, Horizon: benchBegan}, Total: benchPage * benchPages,
 	}
 	for p := range benchPages {
 		opening.Records = append(opening.Records, a.records(p, 0)...)
+	}
+	if _, err := a.differ.Standing(b.Context(), "patients"); err != nil {
+		b.Fatal(err)
 	}
 	if _, err := a.differ.Accept(b.Context(), opening); err != nil {
 		b.Fatal(err)
@@ -143,7 +149,7 @@ func (a *benchAccount) records(page, turn int) []schemas.Record {
 			fmt.Fprintf(&raw, `,"link_%d":{"links":{"self":"https://api.au1.cliniko.com/v1/patients/%s"}}`, f, id)
 		}
 		fmt.Fprintf(&raw, `,"notes":"turn %d"}`, turn)
-		out[i] = schemas.Record{ID: schemas.ID(id), CreatedAt: benchBegan.Add(-time.Hour), UpdatedAt: stamp, Raw: []byte(raw.String())}
+		out[i] = schemas.Record{ID: schemas.ID(id), CreatedAt: benchBegan.Add(-time.Hour), UpdatedAt: stamp, Stamp: stamp, Raw: []byte(raw.String())}
 	}
 	return out
 }

@@ -48,9 +48,23 @@ func (b *Bridge) Ready(ctx context.Context) []string {
 		reasons = append(reasons, "the store does not answer")
 	}
 	for _, a := range b.accounts {
-		if _, p := a.running(); p == nil {
+		switch trouble := a.troubled(); {
+		case trouble != "":
+			reasons = append(reasons, fmt.Sprintf("account %s: %s", a.cfg.Name, trouble))
+		case !a.leads():
 			reasons = append(reasons, fmt.Sprintf("the lease of account %s is not held", a.cfg.Name))
 		}
 	}
 	return reasons
+}
+
+func (a *account) leads() bool {
+	_, p := a.running()
+	return p != nil
+}
+
+func (a *account) troubled() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.trouble
 }

@@ -29,18 +29,26 @@ func account(ctx context.Context, cfg *config.Config, a *config.Account, transpo
 		return out
 	}
 	c := &caller{client: client, name: a.Name, shard: cliniko.Secret(a.APIKey.Reveal()).Shard()}
-	specs := specs(a)
 
-	_, err = c.list(ctx, cliniko.Query{Path: specs[0].Feeds[0].Path, Key: specs[0].Feeds[0].Key, Stamp: specs[0].Feeds[0].Stamp, PerPage: 1})
-	if hopeless(err) {
+	// One request tells whether to go on: with a wrong key, or no way to the API, all of them would end alike. It is the
+	// one that finds out the edition.
+	edition := schemas.Edition(a.API)
+	if found, err := bridge.FindEdition(ctx, client); hopeless(err) {
 		out.bad(a.Name, "%s", c.explain(err))
+		return out
+	} else if a.API == config.APIAuto {
+		edition = found
+	}
+	specs := bridge.Specs(a, edition)
+	if len(specs) == 0 {
+		out.bad(a.Name, "none of its resources is a list that a bridge follows; name another one in resources")
 		return out
 	}
 	found := c.resources(ctx, specs)
 	served := slices.DeleteFunc(slices.Clone(found), func(f finding) bool { return !f.served })
 	switch {
 	case len(served) > 0:
-		out.ok(a.Name, "%s knows the key", client.BaseURL())
+		out.ok(a.Name, "%s knows the key, and answers with the edition %s", client.BaseURL(), edition)
 	default:
 		out.bad(a.Name, "%s answers, and gives none of the resources: see base_url, user_agent and the rights of the key's user",
 			client.BaseURL())
@@ -53,15 +61,6 @@ func account(ctx context.Context, cfg *config.Config, a *config.Account, transpo
 		out = append(out, pace(a.Name, served, schedules(cfg), client.Budget().Stats().PerMinute)...)
 	}
 	return out
-}
-
-// specs are the resources that a bridge would follow.
-func specs(a *config.Account) []schemas.Spec {
-	all := schemas.Catalogue(schemas.Edition2017)
-	if a.Resources == nil {
-		return all
-	}
-	return slices.DeleteFunc(all, func(s schemas.Spec) bool { return !slices.Contains(a.Resources, s.Resource) })
 }
 
 // A caller asks one account.

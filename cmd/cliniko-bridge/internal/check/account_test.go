@@ -2,6 +2,7 @@ package check_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -168,4 +169,21 @@ func TestTwoAccounts(t *testing.T) {
 	wants(t, report, "configuration", render.OK, "2 accounts")
 	wants(t, report, "northside: patients", render.OK, "250 records")
 	wants(t, report, "southside", render.Wrong, "another shard than au2")
+}
+
+// Which part of a request is refused is found out by leaving out the sort and keeping the filter.
+func TestRefusalIsAskedAgainWithoutSort(t *testing.T) {
+	s := newSetup(t, clinikotest.Options{})
+	s.api.Inject(clinikotest.Rule{Fault: clinikotest.Status(400), Resource: "patients", Next: 1})
+	s.run()
+	var queries []string
+	for _, r := range s.api.Requests() {
+		if r.Path == "/v1/patients" {
+			queries = append(queries, r.Query)
+		}
+	}
+	if len(queries) != 2 || !strings.Contains(queries[0], "sort=updated_at") || strings.Contains(queries[1], "sort=") ||
+		!strings.Contains(queries[1], "updated_at") {
+		t.Errorf("patients were asked for by %q, want both and then the filter alone", queries)
+	}
 }

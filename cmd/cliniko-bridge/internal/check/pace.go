@@ -36,7 +36,7 @@ func pace(name string, served []finding, schedule func(schemas.Spec) string, bud
 			out.bad(name+": polling", "the schedule of %s: %s", f.spec.Resource, err)
 			return out
 		}
-		rate := busiest(s, time.Now().UTC())
+		rate := busiest(s, time.Now().UTC()) * poller.RequestsPerPoll(f.spec)
 		if wanted += rate; rate > often {
 			most, often = fmt.Sprintf("%s by %q", f.spec.Resource, text), rate
 		}

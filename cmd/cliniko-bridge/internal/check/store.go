@@ -162,7 +162,7 @@ func (r *Report) fingerprintKey(cfg *config.Config, state string) {
 	_, stateErr := os.Stat(state)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && stateErr == nil:
-		r.bad(what, "%s is missing, and %s was written with it: every record would look changed; restore it from a backup, or "+
+		r.bad(what, "%s is missing, and %s was written with it: with a new one, records look changed that are not; restore it from a backup, or "+
 			"remove %s to begin anew from the stream", path, state, state)
 	case errors.Is(err, fs.ErrNotExist):
 		r.ok(what, "`run` makes %s", path)

@@ -1,0 +1,159 @@
+package poller
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/robfig/cron/v3"
+	"go.uber.org/zap"
+
+	"github.com/cliniko-bridge/cliniko-bridge/poller/cliniko"
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
+)
+
+// A resource is one resource of the account, with a reader for each of its feeds.
+type resource struct {
+	account  string
+	spec     schemas.Spec
+	source   Source
+	sink     Sink
+	log      *zap.Logger
+	metrics  *Metrics
+	schedule cron.Schedule
+	entry    cron.EntryID
+	readers  []*reader // the first reads the resource's own list
+	polls    int       // how many there were; owned by poll, which never runs twice at once
+
+	// step is held from a request until what it brought is accepted, so that two readings of one resource are
+	// accepted in the order in which they were made.
+	step turn
+	// standing is how far the resource was read, nil if it is not known. Guarded by step.
+	standing *schemas.Standing
+
+	mu    sync.Mutex // guards shown
+	shown Status
+}
+
+// Status is how one resource is doing, for people to read.
+type Status struct {
+	Resource  schemas.Resource
+	Baseline  string // "pending", "running" or "complete"
+	Tracked   int
+	Remaining int       // records that the baseline has still to read; -1 if not known
+	Cursor    time.Time // of the resource's own list; the API's clock
+	LastPoll  time.Time // our clock; when the last poll of the resource's own list that came through ended
+	NextPoll  time.Time
+	LastError string // of the last poll of the resource's own list, "" if it came through
+	Events    map[schemas.Verb]int
+}
+
+func newResource(c *Config, spec schemas.Spec, schedule cron.Schedule) *resource {
+	r := &resource{
+		account: c.Account, spec: spec, source: c.Source, sink: c.Sink, metrics: c.Metrics, step: newTurn(),
+		schedule: stagger(schedule, c.Account+"/"+string(spec.Resource)),
+		log:      c.Log.With(zap.String("account", c.Account), zap.String("resource", string(spec.Resource))),
+	}
+	for i, feed := range spec.Feeds {
+		lane := cliniko.LaneSide
+		if i == 0 {
+			lane = cliniko.LaneLive
+		}
+		r.readers = append(r.readers, &reader{resource: r, feed: feed, lane: lane})
+	}
+	return r
+}
+
+// poll reads what is new in each feed. It runs on the resource's schedule. Between two steps it looks whether it was
+// asked to stop; a step that has begun runs on under work.
+func (r *resource) poll(stop, work context.Context) {
+	further := r.polls%sideEvery == 0
+	r.polls++
+	for _, reader := range r.readers {
+		if reader.live() || further {
+			reader.poll(stop, work)
+		}
+	}
+}
+
+// sideEvery is how many polls of a resource there are to one of its further feeds: what is hidden changes more rarely than what
+// is shown, and there are up to three such feeds.
+const sideEvery = 3
+
+// RequestsPerPoll is how many requests a poll of spec takes on average, if there is no news.
+func RequestsPerPoll(spec schemas.Spec) float64 { return 1 + float64(len(spec.Feeds)-1)/sideEvery }
+
+func (r *resource) status() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.shown
+	s.Resource = r.spec.Resource
+	if s.Baseline == "" {
+		s.Baseline = "pending"
+	}
+	s.Events = maps.Clone(s.Events)
+	return s
+}
+
+// know makes sure that the standing is known. The caller holds step.
+func (r *resource) know(ctx context.Context) error {
+	if r.standing != nil {
+		return nil
+	}
+	st, err := r.sink.Standing(ctx, r.spec.Resource)
+	if err != nil {
+		return err
+	}
+	if st.Marks == nil {
+		st.Marks = make(map[string]schemas.Mark)
+	}
+	r.standing = &st
+	r.show()
+	return nil
+}
+
+// accept hands records on and remembers the mark once they are safe. After an error nothing is known of the standing, so
+// that it is asked for before the next request. The caller holds step.
+func (r *resource) accept(ctx context.Context, page schemas.Page) (schemas.Outcome, error) {
+	page.Resource = r.spec.Resource
+	page.ReadAt = time.Now().UTC()
+	out, err := r.sink.Accept(ctx, page)
+	if err != nil {
+		r.standing = nil
+		return out, err
+	}
+	if page.Opening {
+		r.standing.Opened, r.standing.Began = true, page.Began
+	}
+	name := page.MarkName()
+	if was, ok := r.standing.Marks[name]; ok {
+		page.Mark.Horizon = was.Horizon // set by the first page, as the sink keeps it
+	}
+	r.standing.Marks[name] = page.Mark
+	r.standing.Tracked = out.Tracked
+	r.mu.Lock()
+	for verb, n := range out.Events {
+		if r.shown.Events == nil {
+			r.shown.Events = make(map[schemas.Verb]int)
+		}
+		r.shown.Events[verb] += n
+	}
+	r.mu.Unlock()
+	r.show()
+	return out, nil
+}
+
+// show brings what Status tells up to the standing. The caller holds step.
+func (r *resource) show() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.shown.Cursor = r.standing.Marks[schemas.Live].Cursor
+	r.shown.Tracked = r.standing.Tracked
+	switch {
+	case r.standing.Marks[schemas.Baseline].Done:
+		r.shown.Baseline = "complete"
+	case r.standing.Opened:
+		r.shown.Baseline = "running"
+	}
+}
