@@ -48,7 +48,7 @@ func (b *bench) restart(t interface{ Fatalf(string, ...any) }) {
 	key, _ := diff.NewKey(strings.Repeat("k", 32))
 	b.differ = diff.New(diff.Config{
 		Account: "northside", Lease: lease, Store: b.store, Publisher: b.stream, Key: key, Thin: b.thin,
-		Spec: func(r schemas.Resource) schemas.Spec { return testSpec(r) },
+		Spec: testSpec,
 		Log:  zap.NewNop(), Metrics: diff.NewMetrics(prometheus.NewRegistry()),
 	})
 }

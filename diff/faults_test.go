@@ -275,7 +275,7 @@ func TestNothingIsSentOnceTheLeaseMayBeAnothers(t *testing.T) {
 	diff.Lead(ctx, b.store, "northside", "test", time.Minute, zap.NewNop(), func(_ context.Context, lease diff.Lease) {
 		defer stop()
 		b.differ.Lease = lease
-		b.accept(t, opening(0), live(3, row("1", 3, 3, "A")))
+		b.accept(t, opening(0), live(3, row("1", 3, 3, "A"))) //nolint:contextcheck // the test's own will do
 	})
 	if until.Before(began.Add(50*time.Second)) || until.After(began.Add(70*time.Second)) {
 		t.Errorf("the publish may go on until %s, the lease began %s and lasts a minute", until, began)

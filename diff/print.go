@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/dchest/siphash"
@@ -152,10 +151,11 @@ func (p *printer) field(name []byte) {
 
 // lay finds or makes the layout of the names at hand.
 func (p *printer) lay() error {
-	var key string
+	p.scrap = p.scrap[:0]
 	for _, name := range p.names {
-		key += strconv.Itoa(len(name)) + ":" + name // a name may hold anything, a zero byte too
+		p.scrap = append(binary.AppendUvarint(p.scrap, uint64(len(name))), name...) // a name may hold any byte
 	}
+	key := string(p.scrap)
 	if p.layout = p.layouts[key]; p.layout != nil {
 		return nil
 	}

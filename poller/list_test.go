@@ -157,9 +157,9 @@ type sink struct {
 	pages    []schemas.Page
 }
 
-func newSink(t testing.TB) *sink {
-	t.Helper()
-	return &sink{t: t, seen: make(map[schemas.ID]string), standing: schemas.Standing{Marks: map[string]schemas.Mark{}}}
+func newSink(tb testing.TB) *sink {
+	tb.Helper()
+	return &sink{t: tb, seen: make(map[schemas.ID]string), standing: schemas.Standing{Marks: map[string]schemas.Mark{}}}
 }
 
 func (s *sink) Standing(context.Context, schemas.Resource) (schemas.Standing, error) {

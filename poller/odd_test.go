@@ -28,7 +28,7 @@ func TestRowsThatLeaveASecondWhileItIsReadByPages(t *testing.T) {
 	l.now = 5000
 	l.create(1)
 	seconds := 0
-	l.before = func(n int) {
+	l.before = func(int) {
 		if q := l.requests; len(q) > 0 && q[len(q)-1].Page == 1 && q[len(q)-1].Sort == "updated_at" && len(q[len(q)-1].Filters) == 2 {
 			if seconds++; seconds == 1 { // between page 1 and page 2
 				for id := 2; id <= 51; id++ {

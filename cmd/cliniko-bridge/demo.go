@@ -68,7 +68,7 @@ func (e *env) demo(ctx context.Context, rate float64) error {
 		e.greet(b, server)
 		live, quit := context.WithCancel(ctx)
 		defer quit()
-		group.Go(func() error { return clinikotest.NewLive(clinic, 1).Run(live, rate) })
+		group.Go(func() error { return clinikotest.NewLive(clinic, 1).WithStates().Run(live, rate) })
 		return e.follow(ctx, b.Conn(), cfg.NATS.Stream, []string{b.Template().All()})
 	})
 	return group.Wait()
@@ -87,9 +87,12 @@ admin: {listen: "127.0.0.1:0"}
 resources:
 `, key, url, filepath.Join(dir, "data"))
 	for _, spec := range schemas.Catalogue(schemas.Edition2017) {
-		every := "@every 15s"
+		if spec.Shape != schemas.Collection {
+			continue
+		}
+		every := "@every 30s"
 		if spec.Resource == "appointments" || spec.Resource == "patients" {
-			every = "@every 2s"
+			every = "@every 3s"
 		}
 		fmt.Fprintf(&text, "  %s: {schedule: %q}\n", spec.Resource, every)
 	}

@@ -32,7 +32,7 @@ func TestTheConfigurationOfTheREADMEIsAccepted(t *testing.T) {
 	if err := os.WriteFile(path, block(t, "yaml"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := config.Load(path, func(name string) string { return "MS1wZXJzb24-0123456789abcdef0123456789-au1" })
+	cfg, err := config.Load(path, func(string) string { return "MS1wZXJzb24-0123456789abcdef0123456789-au1" })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestTheEventOfTheREADMEIsOne(t *testing.T) {
 }
 
 func TestTheSubscriberOfTheREADMECompiles(t *testing.T) {
-	dir, err := os.MkdirTemp(".", "readme-subscriber-") // inside the module, so that its imports are found
+	dir, err := os.MkdirTemp(".", "readme-subscriber-") //nolint:usetesting // inside the module, so that its imports are found
 	if err != nil {
 		t.Fatal(err)
 	}

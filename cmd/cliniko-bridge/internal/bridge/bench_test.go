@@ -155,6 +155,7 @@ func (a *benchAccount) records(page, turn int) []schemas.Record {
 }
 
 func (a *benchAccount) accept(ctx context.Context, b *testing.B, turn int) {
+	b.Helper()
 	for p := range benchPages {
 		out, err := a.differ.Accept(ctx, schemas.Page{
 			Resource: "patients", Records: a.pages[p], Feed: schemas.Live,
@@ -187,6 +188,7 @@ func (a *benchAccount) prepare(turn int) {
 
 // publish publishes what accept told, by the raw client: each page at once, and waits for its acknowledgements.
 func (a *benchAccount) publish(ctx context.Context, b *testing.B, js jetstream.JetStream) {
+	b.Helper()
 	for _, page := range a.events {
 		acks := make([]jetstream.PubAckFuture, 0, benchPage)
 		for _, m := range page {

@@ -30,8 +30,8 @@ func account(ctx context.Context, cfg *config.Config, a *config.Account, transpo
 	}
 	c := &caller{client: client, name: a.Name, shard: cliniko.Secret(a.APIKey.Reveal()).Shard()}
 
-	// One request tells whether to go on: with a wrong key, or no way to the API, all of them would end alike. It is the
-	// one that finds out the edition.
+	// Two requests tell whether to go on: with a wrong key, or no way to the API, all of them would end alike. The first
+	// finds out the edition.
 	edition := schemas.Edition(a.API)
 	if found, err := bridge.FindEdition(ctx, client); hopeless(err) {
 		out.bad(a.Name, "%s", c.explain(err))
@@ -42,6 +42,12 @@ func account(ctx context.Context, cfg *config.Config, a *config.Account, transpo
 	specs := bridge.Specs(a, edition)
 	if len(specs) == 0 {
 		out.bad(a.Name, "none of its resources is a list that a bridge follows; name another one in resources")
+		return out
+	}
+	first := specs[0].Feeds[0]
+	_, err = c.list(ctx, cliniko.Query{Path: first.Path, Key: first.Key, Stamp: first.Stamp, PerPage: 1})
+	if hopeless(err) {
+		out.bad(a.Name, "%s", c.explain(err))
 		return out
 	}
 	found := c.resources(ctx, specs)

@@ -111,7 +111,7 @@ func TestRateLimitInTheMiddle(t *testing.T) {
 	s := newSetup(t, clinikotest.Options{})
 	s.api.Inject(clinikotest.Rule{Fault: clinikotest.Status(429), Resource: "invoices"})
 	wants(t, s.run(), "northside: invoices", render.Wrong, "429: other programs use up the requests")
-	if n := len(s.api.Requests()); n != 4 { // the key, appointments, patients, invoices
+	if n := len(s.api.Requests()); n != 5 { // the edition, the key, appointments, patients, invoices
 		t.Errorf("%d requests, want none after the 429", n)
 	}
 }
@@ -126,23 +126,23 @@ func TestPace(t *testing.T) {
 	}{
 		"enough": {
 			more:    "    resources: [patients]\n    requests_per_minute: 20\nresources:\n  patients: {schedule: \"@every 6s\"}\n",
-			polling: render.OK, pollingWant: "10 of 20 requests a minute; the most often patients by \"@every 6s\"",
+			polling: render.OK, pollingWant: "17 of 20 requests a minute; the most often patients by \"@every 6s\"",
 			baseline: render.OK, baselineWant: "3 requests, less than a minute",
 		},
 		"too much": {
 			more:    "    resources: [patients, users]\n    requests_per_minute: 40\nresources:\n  patients: {schedule: \"@every 1s\"}\n  users: {schedule: \"@every 3s\"}\n",
-			polling: render.Warning, pollingWant: "ask for 80 requests a minute and the budget is 40: polls come 2.0 times as seldom",
+			polling: render.Warning, pollingWant: "ask for 120 requests a minute and the budget is 40: polls come 3.0 times as seldom",
 			baseline: render.Warning, baselineWant: "leaves nothing",
 		},
 		"by the clock": {
 			more:    "    resources: [patients]\nresources:\n  patients: {schedule: \"*/30 * 9-10 * * *\"}\n",
-			polling: render.OK, pollingWant: "2 of 180 requests a minute",
+			polling: render.OK, pollingWant: "4 of 180 requests a minute",
 			baseline: render.OK, baselineWant: "3 requests, less than a minute",
 		},
 		"little is left": {
-			more:    "    resources: [patients, appointments]\n    requests_per_minute: 62\nresources:\n  patients: {schedule: \"@every 1s\"}\n  appointments: {schedule: \"@every 1m\"}\n",
-			polling: render.OK, pollingWant: "61 of 62",
-			baseline: render.OK, baselineWant: "5 requests, about 5 minutes",
+			more:    "    resources: [patients, appointments]\n    requests_per_minute: 104\nresources:\n  patients: {schedule: \"@every 1s\"}\n  appointments: {schedule: \"@every 1m\"}\n",
+			polling: render.OK, pollingWant: "102 of 104",
+			baseline: render.OK, baselineWant: "5 requests, about 3 minutes",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
