@@ -43,23 +43,24 @@ func (s *scene) acts() []func() {
 		func() { c.Touch(r, s.id) },
 	}
 	state := func(has clinikotest.State, v schemas.Verb, into, back func()) {
-		if slices.Contains(c.States(r), has) {
+		if slices.Contains(c.States(r), has) && s.shows(schemas.State(v)) {
 			acts = append(acts, func() { into(); tell(v) }, func() { back(); tell(schemas.Restored) })
 		}
 	}
 	state(clinikotest.StateCancelled, schemas.Cancelled, func() { c.Cancel(r, s.id) }, func() { c.Uncancel(r, s.id) })
 	state(clinikotest.StateArchived, schemas.Archived, func() { c.Archive(r, s.id) }, func() { c.Unarchive(r, s.id) })
 	state(clinikotest.StateInactive, schemas.Archived, func() { c.Deactivate(s.id) }, func() { c.Activate(s.id) })
-	if slices.Contains(c.States(r), clinikotest.StateDeleted) && shownDeleted(c.Edition(), r) {
+	if slices.Contains(c.States(r), clinikotest.StateDeleted) && s.shows(schemas.DeletedState) {
 		acts = append(acts, func() { c.SoftDelete(r, s.id); tell(schemas.Deleted) })
 	}
 	return acts
 }
 
-// shownDeleted says that the API shows deleted records of the resource at all. Those of the others have to be missed.
-func shownDeleted(edition clinikotest.Edition, r schemas.Resource) bool {
-	spec, _ := schemas.Lookup(schemas.Edition(edition), r)
-	return slices.ContainsFunc(spec.Feeds, func(f schemas.Feed) bool { return f.Name == "deleted" })
+// shows says that the API shows the resource's records while they are in state. Others have to be missed, as those of
+// product_suppliers, which have no column for it.
+func (s *scene) shows(state schemas.State) bool {
+	spec, _ := schemas.Lookup(schemas.Edition(s.clinic.Edition()), s.resource)
+	return slices.ContainsFunc(spec.Feeds, func(f schemas.Feed) bool { return f.Implies == state })
 }
 
 // For every collection of both editions: a record is created, edited, touched, put into each state that it can have and
@@ -118,6 +119,7 @@ resources:
 
 // play does one act after the other, each when the one before was told.
 func (s *scene) play(t *testing.T, js jetstream.JetStream) {
+	t.Helper()
 	for _, act := range s.acts() {
 		act()
 		told := s.told(t, js, len(s.want))
@@ -130,6 +132,7 @@ func (s *scene) play(t *testing.T, js jetstream.JetStream) {
 
 // told are the verbs that were told of the record, once there are n of them, or a while later.
 func (s *scene) told(t *testing.T, js jetstream.JetStream, n int) []schemas.Verb {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	consumer, err := js.OrderedConsumer(ctx, "CLINIKO", jetstream.OrderedConsumerConfig{
