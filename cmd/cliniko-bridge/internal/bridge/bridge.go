@@ -49,7 +49,7 @@ type Bridge struct {
 	nats     *nats.Conn
 	js       jetstream.JetStream
 	store    diff.Store
-	stream   *publisher.Publisher
+	stream   *stream
 	template publisher.Template
 	shared   *http.Transport
 
@@ -143,7 +143,8 @@ func (b *Bridge) open(ctx context.Context) error {
 	if err := b.connect(ctx); err != nil {
 		return err
 	}
-	report, err := publisher.Ensure(ctx, b.js, StreamConfig(b.cfg, b.template))
+	want := StreamConfig(b.cfg, b.template)
+	report, err := publisher.Ensure(ctx, b.js, want)
 	if err != nil {
 		return err
 	}
@@ -157,7 +158,8 @@ func (b *Bridge) open(ctx context.Context) error {
 		}
 		return fmt.Errorf("the stream %s cannot be used: %w", b.cfg.NATS.Stream, errors.Join(faults...))
 	}
-	b.stream, err = publisher.New(ctx, b.nats, publisher.Config{Stream: b.cfg.NATS.Stream, Template: b.template}, b.log)
+	out, err := publisher.New(ctx, b.nats, publisher.Config{Stream: b.cfg.NATS.Stream, Template: b.template}, b.log)
+	b.stream = &stream{Publisher: out, js: b.js, config: want, log: b.log}
 	return err
 }
 
