@@ -64,7 +64,7 @@ func (r *reader) pending(stop context.Context) (pending bool) {
 	_ = r.step.take(stop, func() error {
 		if r.standing != nil {
 			_, open := r.standing.Marks[r.feed.Name]
-			pending = open && !r.standing.Marks[schemas.BaselineOf(r.feed.Name)].Done
+			pending = open && r.spec.Shape == schemas.Collection && !r.standing.Marks[schemas.BaselineOf(r.feed.Name)].Done
 		}
 		return nil
 	})

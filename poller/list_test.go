@@ -38,6 +38,7 @@ type list struct {
 	firstPageOnly bool
 	noTotal       bool
 	requests      []cliniko.Query
+	object        int // the version of the one object that Get gives
 }
 
 type row struct {
@@ -115,6 +116,16 @@ func (l *list) List(ctx context.Context, q cliniko.Query) (cliniko.Page, error) 
 		page.Records = append(page.Records, l.record(id))
 	}
 	return page, nil
+}
+
+func (l *list) Get(context.Context, string, cliniko.Lane) ([]byte, time.Time, error) {
+	if len(l.failures) > 0 {
+		err := l.failures[0]
+		if l.failures = l.failures[1:]; err != nil {
+			return nil, time.Time{}, err
+		}
+	}
+	return fmt.Appendf(nil, `{"name":"version %d"}`, l.object), at(l.now), nil
 }
 
 func (l *list) Reserve(context.Context, cliniko.Lane) error { return nil }

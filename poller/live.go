@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cliniko-bridge/cliniko-bridge/poller/cliniko"
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
 // The look-back is for rows that show late: stamped before the cursor, visible only after we had read past them. It
@@ -41,7 +42,11 @@ func (r *reader) poll(stop, work context.Context) {
 	if stop.Err() != nil || !r.following.due() {
 		return
 	}
-	err := r.follow(stop, work)
+	read := r.follow
+	if r.spec.Shape == schemas.Singleton {
+		read = r.single
+	}
+	err := read(stop, work)
 	r.settle(stop, &r.following, err)
 	if err == nil && r.live() {
 		r.mu.Lock()

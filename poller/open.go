@@ -3,6 +3,7 @@ package poller
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/cliniko-bridge/cliniko-bridge/poller/cliniko"
@@ -66,11 +67,15 @@ func (r *reader) descending(ctx context.Context, q cliniko.Query) (cliniko.Page,
 		if err != nil {
 			return page, err
 		}
+		if !r.holdsMore(&page) { // it is the whole list, in whatever order
+			slices.SortStableFunc(page.Records, func(a, b schemas.Record) int { return b.Stamp.Compare(a.Stamp) })
+			return page, nil
+		}
 		if !inReverse(page.Records) {
 			return page, errUnordered
 		}
 		n := len(page.Records)
-		if n == 0 || !r.holdsMore(&page) || page.Records[0].Stamp.After(page.Records[n-1].Stamp) {
+		if n == 0 || page.Records[0].Stamp.After(page.Records[n-1].Stamp) {
 			return page, nil
 		}
 		stamp := page.Records[0].Stamp

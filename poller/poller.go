@@ -17,6 +17,8 @@ import (
 // A Source is asked for pages of lists. Every answer that is not a page is a *cliniko.Error, or the context's error.
 type Source interface {
 	List(ctx context.Context, q cliniko.Query) (cliniko.Page, error)
+	// Get asks for one object and returns its bytes and the API's clock.
+	Get(ctx context.Context, path string, lane cliniko.Lane) ([]byte, time.Time, error)
 	// Reserve waits until a request of lane may be sent, and pays for it: the next query that is Paid is that request.
 	Reserve(ctx context.Context, lane cliniko.Lane) error
 }

@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 	"pgregory.net/rapid"
 
 	"github.com/cliniko-bridge/cliniko-bridge/poller/cliniko"
@@ -242,6 +244,22 @@ func TestAListThatCannotBeSortedIsNotRead(t *testing.T) {
 	}
 }
 
+func TestAShortListThatIgnoresEverySortIsRead(t *testing.T) {
+	l, s := newList(), newSink(t)
+	for range 30 {
+		l.create(1)
+		l.now++
+	}
+	l.ascending = true
+	r := newReader(l, s)
+	r.mustFollow(t)
+	r.mustBaseline(t)
+	s.holds(t, l)
+	if !s.standing.Began.Equal(at(29)) {
+		t.Errorf("began at %s, want the newest stamp", s.standing.Began)
+	}
+}
+
 func TestAnEmptyListIsOpenedAndComplete(t *testing.T) {
 	l, s := newList(), newSink(t)
 	r := newReader(l, s)
@@ -301,5 +319,28 @@ func TestTheBaselineResumesWhereItStopped(t *testing.T) {
 	s.holds(t, l)
 	if got := len(l.requests) - before; got > 14 { // of 20 pages and the live list
 		t.Errorf("the second process took %d requests", got)
+	}
+}
+
+func TestASingletonIsReadWhole(t *testing.T) {
+	l, s := newList(), newSink(t)
+	spec, _ := schemas.Lookup(schemas.Edition2017, "settings")
+	r := newResource(&Config{
+		Account: "northside", Source: l, Sink: s, Log: zap.NewNop(), Metrics: NewMetrics(prometheus.NewRegistry()),
+	}, spec, nil)
+	r.poll(t.Context(), t.Context())
+	if st := r.status(); st.Baseline != "complete" || st.LastError != "" || len(s.seen) != 1 || !s.pages[0].Opening {
+		t.Fatalf("after the first look: %+v, %d records", st, len(s.seen))
+	}
+	l.object++
+	l.failures = []error{&cliniko.Error{Kind: cliniko.Forbidden, Path: "/settings", Status: 403}}
+	r.poll(t.Context(), t.Context())
+	if st := r.status(); !strings.Contains(st.LastError, "403") {
+		t.Errorf("a user who may not see it: %+v", st)
+	}
+	r.readers[0].following.clear()
+	r.poll(t.Context(), t.Context())
+	if got, want := s.seen["settings"], `{"name":"version 1"}`; got != want {
+		t.Errorf("the sink has %s, want %s", got, want)
 	}
 }

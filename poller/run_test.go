@@ -54,6 +54,12 @@ func (g *guarded) List(ctx context.Context, q cliniko.Query) (cliniko.Page, erro
 	return g.lists[q.Path].List(ctx, q)
 }
 
+func (g *guarded) Get(ctx context.Context, path string, lane cliniko.Lane) ([]byte, time.Time, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.lists[path].Get(ctx, path, lane)
+}
+
 func (g *guarded) Reserve(ctx context.Context, _ cliniko.Lane) error { return ctx.Err() }
 
 type guardedSink struct {

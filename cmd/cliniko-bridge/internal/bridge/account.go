@@ -38,14 +38,17 @@ func newAccount(b *Bridge, cfg *config.Account) (*account, error) {
 	return a, ClientConfig(cfg).Validate()
 }
 
-// Specs are the rows of the catalogue that the account's poller reads: collections, without those that are off unless
-// the configuration names them.
+// Specs are the rows of the catalogue that the account's poller reads: collections and singletons, without those that
+// are off unless the configuration names them.
 func Specs(cfg *config.Account, edition schemas.Edition) []schemas.Spec {
 	return slices.DeleteFunc(schemas.Catalogue(edition), func(spec schemas.Spec) bool {
-		if cfg.Resources != nil {
-			return spec.Shape != schemas.Collection || !slices.Contains(cfg.Resources, spec.Resource)
+		if spec.Shape != schemas.Collection && spec.Shape != schemas.Singleton {
+			return true
 		}
-		return spec.Shape != schemas.Collection || spec.Off
+		if cfg.Resources != nil {
+			return !slices.Contains(cfg.Resources, spec.Resource)
+		}
+		return spec.Off
 	})
 }
 

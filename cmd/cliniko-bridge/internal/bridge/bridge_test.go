@@ -22,8 +22,8 @@ func small(t *testing.T) (*Bridge, *scene, *clinikotest.Server, jetstream.JetStr
 	t.Cleanup(api.Close)
 	b := start(t, fmt.Sprintf(`
 accounts:
-  - {api_key: %q, user_agent: "Test (ops@clinic.example)", base_url: %q, resources: [patients]}
-resources: {patients: {schedule: "@every 1s"}}
+  - {api_key: %q, user_agent: "Test (ops@clinic.example)", base_url: %q, resources: [patients, settings, services]}
+resources: {patients: {schedule: "@every 1s"}, settings: {schedule: "@every 1s"}, services: {schedule: "@every 1s"}}
 nats: {url: %q, subject: "cliniko.{account}.{resource}.{verb}"}
 data_dir: %q
 `, clinic.Key(), api.URL, server.URL(), t.TempDir()))
@@ -45,6 +45,18 @@ func TestAStreamThatIsDeletedIsMadeAgain(t *testing.T) {
 		_, err := js.Stream(t.Context(), "CLINIKO")
 		return err == nil
 	})
+	if told := s.told(t, js, 1); len(told) != 1 || told[0] != schemas.Updated {
+		t.Errorf("told %v", told)
+	}
+}
+
+// The settings of an account are one record, read whole.
+func TestSettingsAreFollowed(t *testing.T) {
+	_, s, _, js := small(t)
+	s.resource, s.id = "settings", "settings"
+	if changed := s.clinic.EditField("settings", "settings"); len(changed) == 0 {
+		t.Fatal("nothing was changed")
+	}
 	if told := s.told(t, js, 1); len(told) != 1 || told[0] != schemas.Updated {
 		t.Errorf("told %v", told)
 	}

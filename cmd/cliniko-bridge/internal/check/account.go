@@ -16,9 +16,10 @@ import (
 // maxSkew is how far our clock may be from the API's. A Date header is to the second.
 const maxSkew = 5 * time.Second
 
-// Requests is how often an account is asked, about: no more than a budget of 180 leaves of the 200 that Cliniko allows,
-// so that a bridge that runs meanwhile need not notice.
-const Requests = 20
+// Requests is how often an account is asked at the most: one request for each resource, and two to find out the edition and
+// try the key. Beside a bridge that uses all of its budget of 180, an account of the later edition may see a 429 from it,
+// which both of them wait out.
+const Requests = 42
 
 // account tries the key of one account, and each of its resources.
 func account(ctx context.Context, cfg *config.Config, a *config.Account, transport *http.Transport) Report {

@@ -43,6 +43,9 @@ func (c *caller) resource(ctx context.Context, spec schemas.Spec) (finding, erro
 	var rows Report
 	what := c.name + ": " + string(spec.Resource)
 	feed := spec.Feeds[0]
+	if spec.Shape == schemas.Singleton {
+		return c.single(ctx, spec, what)
+	}
 	q := cliniko.Query{
 		Path: feed.Path, Key: feed.Key, Stamp: feed.Stamp, PerPage: pageSize,
 		Filters: []cliniko.Filter{cliniko.At(feed.Stamp, ">=", epoch)}, Sort: feed.Stamp,
@@ -55,6 +58,29 @@ func (c *caller) resource(ctx context.Context, spec schemas.Spec) (finding, erro
 		rows = append(rows, judge(what, feed.Stamp, &page))
 	case known && e.Kind == cliniko.Refused:
 		rows.bad(what, "%s", c.refusal(ctx, q))
+	default:
+		rows = append(rows, c.unserved(what, err))
+	}
+	return finding{spec: spec, row: rows[0], served: err == nil, total: page.Total}, err
+}
+
+// single asks for a resource that is one object.
+func (c *caller) single(ctx context.Context, spec schemas.Spec, what string) (finding, error) {
+	_, _, err := c.client.Get(ctx, spec.Feeds[0].Path, cliniko.LaneLive)
+	if err != nil {
+		return finding{spec: spec, row: c.unserved(what, err), total: -1}, err
+	}
+	var rows Report
+	rows.ok(what, "it is read whole by each poll")
+	return finding{spec: spec, row: rows[0], served: true, total: 1}, nil
+}
+
+// unserved says why a resource is not served.
+func (c *caller) unserved(what string, err error) Row {
+	var rows Report
+	var e *cliniko.Error
+	known := errors.As(err, &e)
+	switch {
 	case known && e.Kind == cliniko.Forbidden:
 		rows.warn(what, "403: this key's user may not see it; give the user the right, or leave it out of resources")
 	case known && e.Kind == cliniko.NotFound:
@@ -62,7 +88,7 @@ func (c *caller) resource(ctx context.Context, spec schemas.Spec) (finding, erro
 	default:
 		rows.bad(what, "%s", c.explain(err))
 	}
-	return finding{spec: spec, row: rows[0], served: err == nil, total: page.Total}, err
+	return rows[0]
 }
 
 // judge says what a first page tells of its list.
