@@ -87,8 +87,11 @@ func (p *Poller) Run(ctx context.Context) {
 
 	var first sync.WaitGroup
 	for _, r := range p.resources {
-		r.entry = p.cron.Schedule(r.schedule, cron.FuncJob(func() { r.poll(ctx, work) }))
-		job := p.cron.Entry(r.entry).WrappedJob // with the chain: it never overlaps with itself
+		entry := p.cron.Schedule(r.schedule, cron.FuncJob(func() { r.poll(ctx, work) }))
+		r.mu.Lock()
+		r.entry = entry
+		r.mu.Unlock()
+		job := p.cron.Entry(entry).WrappedJob // with the chain: it never overlaps with itself
 		first.Go(job.Run)
 	}
 	p.cron.Start()
@@ -103,8 +106,11 @@ func (p *Poller) Run(ctx context.Context) {
 func (p *Poller) Status() []Status {
 	list := make([]Status, len(p.resources))
 	for i, r := range p.resources {
+		r.mu.Lock()
+		id := r.entry
+		r.mu.Unlock()
 		list[i] = r.status()
-		if entry := p.cron.Entry(r.entry); entry.Valid() {
+		if entry := p.cron.Entry(id); entry.Valid() {
 			list[i].NextPoll = entry.Next.UTC()
 		}
 	}

@@ -22,7 +22,6 @@ type resource struct {
 	log      *zap.Logger
 	metrics  *Metrics
 	schedule cron.Schedule
-	entry    cron.EntryID
 	readers  []*reader // the first reads the resource's own list
 	polls    int       // how many there were; owned by poll, which never runs twice at once
 
@@ -32,7 +31,8 @@ type resource struct {
 	// standing is how far the resource was read, nil if it is not known. Guarded by step.
 	standing *schemas.Standing
 
-	mu    sync.Mutex // guards shown
+	mu    sync.Mutex // guards the following
+	entry cron.EntryID
 	shown Status
 }
 

@@ -67,7 +67,7 @@ func TestIDsAreExact(t *testing.T) {
 		switch {
 		case err != nil:
 			t.Errorf("%s: %v", tt.id, err)
-		case tt.reason != "" && (len(page.Bad) != 1 || page.Bad[0] != BadRow{Reason: tt.reason}):
+		case tt.reason != "" && (len(page.Bad) != 1 || page.Bad[0].ID != "" || page.Bad[0].Reason != tt.reason):
 			t.Errorf("%s: got %+v, want it to be bad: %s", tt.id, page, tt.reason)
 		case tt.reason == "" && (len(page.Records) != 1 || string(page.Records[0].ID) != tt.want):
 			t.Errorf("%s: got %+v, want id %s", tt.id, page, tt.want)
@@ -85,7 +85,7 @@ func TestABadRowDoesNotHarmTheOthers(t *testing.T) {
 		{`[1]`, BadRow{Reason: "not an object"}},
 		{`"x"`, BadRow{Reason: "not an object"}},
 		{`{}`, BadRow{Reason: "no id"}},
-		{`{` + stamped + `}`, BadRow{Reason: "no id"}},
+		{`{` + stamped + `}`, BadRow{Stamp: time.Date(2026, 5, 2, 9, 0, 0, 0, time.UTC), Reason: "no id"}},
 		{`{"id":3}`, BadRow{ID: "3", Reason: "no updated_at"}},
 		{`{"id":3,"updated_at":null}`, BadRow{ID: "3", Reason: "no updated_at"}},
 		{`{"id":3,"updated_at":""}`, BadRow{ID: "3", Reason: "updated_at is not a time"}},
@@ -103,6 +103,19 @@ func TestABadRowDoesNotHarmTheOthers(t *testing.T) {
 		if page.Bad[0] != tt.want {
 			t.Errorf("%s: got %+v, want %+v", tt.row, page.Bad[0], tt.want)
 		}
+	}
+}
+
+// A stub of a deleted record may have no more than a link to itself; any other row needs an id.
+func TestTheIDOfAStubIsInItsLink(t *testing.T) {
+	row := `{"x":[{"deleted_at":"2026-05-02T09:00:00Z","updated_at":"2026-05-02T09:00:00Z","links":{"self":"https://api.au1.cliniko.com/v1/patients/343589"}}]}`
+	page, err := decodePage([]byte(row), "x", "deleted_at")
+	if err != nil || len(page.Records) != 1 || page.Records[0].ID != "343589" {
+		t.Errorf("a feed of deleted records: got %+v, %v", page, err)
+	}
+	page, err = decodePage([]byte(row), "x", "updated_at")
+	if err != nil || len(page.Bad) != 1 {
+		t.Errorf("another list: got %+v, %v", page, err)
 	}
 }
 

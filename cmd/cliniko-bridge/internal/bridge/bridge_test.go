@@ -13,7 +13,7 @@ import (
 )
 
 // small is a bridge that follows the patients of a clinic, on a server of the test and a file.
-func small(t *testing.T) (*Bridge, *scene, *clinikotest.Server, jetstream.JetStream) {
+func small(t *testing.T) (*scene, jetstream.JetStream) {
 	t.Helper()
 	server := publishertest.Start(t, publishertest.Options{})
 	clinic := clinikotest.New(clinikotest.Options{})
@@ -28,11 +28,11 @@ nats: {url: %q, subject: "cliniko.{account}.{resource}.{verb}"}
 data_dir: %q
 `, clinic.Key(), api.URL, server.URL(), t.TempDir()))
 	within(t, time.Minute, "the baseline", func() bool { return complete(b) })
-	return b, &scene{account: "default", resource: "patients", clinic: clinic}, api, server.JetStream(t)
+	return &scene{account: "default", resource: "patients", clinic: clinic}, server.JetStream(t)
 }
 
 func TestAStreamThatIsDeletedIsMadeAgain(t *testing.T) {
-	_, s, _, js := small(t)
+	s, js := small(t)
 	s.id = s.clinic.Create("patients")
 	if told := s.told(t, js, 1); len(told) != 1 {
 		t.Fatalf("told %v", told)
@@ -52,7 +52,7 @@ func TestAStreamThatIsDeletedIsMadeAgain(t *testing.T) {
 
 // The settings of an account are one record, read whole.
 func TestSettingsAreFollowed(t *testing.T) {
-	_, s, _, js := small(t)
+	s, js := small(t)
 	s.resource, s.id = "settings", "settings"
 	if changed := s.clinic.EditField("settings", "settings"); len(changed) == 0 {
 		t.Fatal("nothing was changed")
