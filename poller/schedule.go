@@ -14,8 +14,18 @@ import (
 var parser = cron.NewParser(
 	cron.SecondOptional | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
 
+var (
+	// ErrInterval says that an "@every" is not of whole seconds, one at least. cron rounds such a one, and says nothing.
+	ErrInterval = errors.New("an interval has to be whole seconds, and one at least")
+	// ErrNever says that a spec names a day that never comes.
+	ErrNever = errors.New("it never fires")
+)
+
+// longestSpec is more than any schedule needs.
+const longestSpec = 256
+
 // ParseSchedule reads a robfig/cron spec: five fields, six with seconds first, or a descriptor such as "@every 15s".
-// It refuses one that never fires, and an interval that is not whole seconds.
+// Its errors are ErrInterval, ErrNever, and others for what is no spec.
 func ParseSchedule(text string) (s cron.Schedule, err error) {
 	defer func() {
 		// cron v3.0.1 panics on a few malformed specs, such as "TZ=UTC".
@@ -23,17 +33,20 @@ func ParseSchedule(text string) (s cron.Schedule, err error) {
 			s, err = nil, errors.New("not a cron spec")
 		}
 	}()
+	if len(text) > longestSpec {
+		return nil, errors.New("not a cron spec: too long")
+	}
 	if s, err = parser.Parse(text); err != nil {
 		return nil, fmt.Errorf("not a cron spec: %w", err)
 	}
 	if after, ok := strings.CutPrefix(text, "@every "); ok {
-		// cron rounds a shorter interval up, and a longer one down, in silence.
 		if d, err := time.ParseDuration(after); err != nil || d < time.Second || d%time.Second != 0 {
-			return nil, errors.New("an interval has to be whole seconds, and one at least")
+			return nil, ErrInterval
 		}
 	}
-	if s.Next(time.Now()).IsZero() {
-		return nil, errors.New("it never fires")
+	// Any day will do: cron looks five years ahead, which holds a 29 February.
+	if s.Next(time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
+		return nil, ErrNever
 	}
 	return s, nil
 }
