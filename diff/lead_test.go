@@ -3,6 +3,9 @@ package diff_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,7 +24,15 @@ const ttl = 6 * time.Second
 
 // leading notes who leads, from when to when.
 type leading struct {
-	spans []span
+	mu   sync.Mutex // guards list
+	list []span
+}
+
+// spans are those that have begun.
+func (l *leading) spans() []span {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.list)
 }
 
 type span struct {
@@ -32,10 +43,14 @@ type span struct {
 
 func (l *leading) as(who string) func(context.Context, diff.Lease) {
 	return func(ctx context.Context, lease diff.Lease) {
-		i := len(l.spans)
-		l.spans = append(l.spans, span{who: who, token: lease.Token, from: time.Now()})
+		l.mu.Lock()
+		i := len(l.list)
+		l.list = append(l.list, span{who: who, token: lease.Token, from: time.Now()})
+		l.mu.Unlock()
 		<-ctx.Done()
-		l.spans[i].to = time.Now()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.list[i].to = time.Now()
 	}
 }
 
@@ -59,8 +74,8 @@ func TestASecondProcessWaitsAndSaysSoAndTakesOverAtOnceWhenTheFirstStops(t *test
 		synctest.Wait()
 		second := start(two, store, "two", zap.New(core), &l)
 		time.Sleep(time.Minute)
-		if len(l.spans) != 1 {
-			t.Fatalf("after a minute: %v", l.spans)
+		if spans := l.spans(); len(spans) != 1 {
+			t.Fatalf("after a minute: %v", spans)
 		}
 		if n := logs.FilterMessageSnippet("waiting for its lease").Len(); n != 1 {
 			t.Errorf("it said %d times that it waits, want once", n)
@@ -70,10 +85,11 @@ func TestASecondProcessWaitsAndSaysSoAndTakesOverAtOnceWhenTheFirstStops(t *test
 		time.Sleep(ttl)
 		stopTwo()
 		<-second
-		if len(l.spans) != 2 || l.spans[1].who != "two" || l.spans[1].from.Sub(l.spans[0].to) > ttl/6 {
-			t.Errorf("got %v", l.spans)
+		spans := l.spans()
+		if len(spans) != 2 || spans[1].who != "two" || spans[1].from.Sub(spans[0].to) > ttl/6 {
+			t.Fatalf("got %v", spans)
 		}
-		if l.spans[1].token <= l.spans[0].token {
+		if spans[1].token <= spans[0].token {
 			t.Error("the token did not rise")
 		}
 	})
@@ -90,8 +106,8 @@ func TestALeaseThatIsLostEndsTheWorkAndIsTakenAnew(t *testing.T) {
 		time.Sleep(2 * ttl)
 		stop()
 		<-done
-		if len(l.spans) != 2 || l.spans[0].to.Sub(l.spans[0].from) > 10*time.Second+ttl {
-			t.Errorf("got %v, want the first ended within a lease of the loss, and another", l.spans)
+		if spans := l.spans(); len(spans) != 2 || spans[0].to.Sub(spans[0].from) > 10*time.Second+ttl {
+			t.Errorf("got %v, want the first ended within a lease of the loss, and another", spans)
 		}
 	})
 }
@@ -103,17 +119,17 @@ func TestAStoreThatDoesNotAnswerForLongerThanTheLeaseEndsTheWork(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := start(ctx, store, "one", zap.NewNop(), &l)
 		time.Sleep(5 * time.Second)
-		store.deaf = true
+		store.deaf.Store(true)
 		time.Sleep(3 * ttl)
-		if len(l.spans) != 1 || l.spans[0].to.IsZero() {
-			t.Errorf("got %v, want the work ended", l.spans)
+		if spans := l.spans(); len(spans) != 1 || spans[0].to.IsZero() {
+			t.Errorf("got %v, want the work ended", spans)
 		}
-		store.deaf = false
+		store.deaf.Store(false)
 		time.Sleep(2 * ttl)
 		stop()
 		<-done
-		if len(l.spans) != 2 {
-			t.Errorf("got %v, want it to begin again", l.spans)
+		if spans := l.spans(); len(spans) != 2 {
+			t.Errorf("got %v, want it to begin again", spans)
 		}
 	})
 }
@@ -121,18 +137,18 @@ func TestAStoreThatDoesNotAnswerForLongerThanTheLeaseEndsTheWork(t *testing.T) {
 // deaf is a store that leases cannot be had from for a while.
 type deaf struct {
 	*difftest.Memory
-	deaf bool
+	deaf atomic.Bool
 }
 
 func (d *deaf) Acquire(ctx context.Context, account, holder string, ttl time.Duration) (diff.Lease, error) {
-	if d.deaf {
+	if d.deaf.Load() {
 		return diff.Lease{}, errors.New("no answer")
 	}
 	return d.Memory.Acquire(ctx, account, holder, ttl)
 }
 
 func (d *deaf) Renew(ctx context.Context, lease diff.Lease, ttl time.Duration) error {
-	if d.deaf {
+	if d.deaf.Load() {
 		return errors.New("no answer")
 	}
 	return d.Memory.Renew(ctx, lease, ttl)

@@ -27,6 +27,7 @@ type reader struct {
 	whole wholeSecond
 	size  size
 	asked int // rows asked for at last
+	aside map[cliniko.BadRow]bool
 
 	following, base backoff // of the feed and of its baseline: a heavy old page must not slow what is fresh
 }
@@ -55,11 +56,26 @@ func (r *reader) list(ctx context.Context, q cliniko.Query) (cliniko.Page, error
 		return page, err
 	}
 	for _, bad := range page.Bad {
-		r.metrics.badRows.WithLabelValues(string(r.spec.Resource)).Inc()
-		r.log.Error("a row is no record and is set aside", zap.String("feed", r.feed.Name),
-			zap.String("id", string(bad.ID)), zap.String("reason", bad.Reason))
+		r.setAside(bad)
 	}
 	return page, nil
+}
+
+// maxAside bounds how many rows a reader remembers to have set aside.
+const maxAside = 1000
+
+// setAside says once that a row is no record; it comes again with every look at it.
+func (r *reader) setAside(bad cliniko.BadRow) {
+	if r.aside[bad] {
+		return
+	}
+	if r.aside == nil || len(r.aside) >= maxAside {
+		r.aside = make(map[cliniko.BadRow]bool)
+	}
+	r.aside[bad] = true
+	r.metrics.badRows.WithLabelValues(string(r.spec.Resource)).Inc()
+	r.log.Error("a row is no record and is set aside until it changes", zap.String("feed", r.feed.Name),
+		zap.String("id", string(bad.ID)), zap.String("reason", bad.Reason))
 }
 
 // filters are those of a query with the feed's own before them.
