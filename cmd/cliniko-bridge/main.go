@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -18,6 +19,9 @@ func main() {
 	// A second signal ends the process at once: once the first has come, stop lets the next have its usual effect.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
+	// net/http writes the beginning of a response that nobody asked for to the standard logger: text of a record, it
+	// may be. All that is ours to say goes through zap.
+	log.SetOutput(io.Discard)
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
