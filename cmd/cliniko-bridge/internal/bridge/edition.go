@@ -53,6 +53,7 @@ func (a *account) edition(ctx context.Context, client *cliniko.Client) (schemas.
 		select {
 		case <-ctx.Done():
 			timer.Stop()
+			a.say("") // another bridge may have the account now
 			return "", ctx.Err()
 		case <-timer.C:
 		}
