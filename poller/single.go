@@ -17,7 +17,7 @@ func (r *reader) single(stop, work context.Context) error {
 		if err := r.know(work); err != nil {
 			return err
 		}
-		raw, _, err := r.source.Get(work, r.feed.Path, r.lane)
+		raw, _, err := r.source.Get(work, cliniko.Query{Path: r.feed.Path, Lane: r.lane})
 		r.metrics.requests.WithLabelValues(r.lane.String(), outcome(err)).Inc()
 		if err != nil {
 			return err

@@ -60,7 +60,7 @@ func (c *Client) Budget() *Budget { return c.budget }
 // List asks for one page of a list, once q.Lane's turn in the budget has come.
 //
 // A request that brought no page is an *Error. Other errors are ctx's, wrapped (whatever had come by then is
-// forgotten), and ErrForeignLink if q.Path is no plain path. The page's records share one array of bytes.
+// forgotten), and ErrPath if q.Path is no plain path. The page's records share one array of bytes.
 func (c *Client) List(ctx context.Context, q Query) (Page, error) {
 	if !q.Paid {
 		if err := c.pay(ctx, q.Path, q.Lane); err != nil {
@@ -79,18 +79,16 @@ func (c *Client) List(ctx context.Context, q Query) (Page, error) {
 	return page, nil
 }
 
-// Get asks for one object: a record by its own address, or a resource that is one object. path is anything that
-// Resolve takes, a query included. It returns the object's bytes as they came and the answer's Date, zero if it has
-// none. Errors are those of List; an empty object is a BadBody.
-func (c *Client) Get(ctx context.Context, path string, lane Lane) ([]byte, time.Time, error) {
-	path, query, err := c.resolve(path)
-	if err != nil {
-		return nil, time.Time{}, err
+// Get asks for one object: a record by its own address, or a resource that is one object. Of q it takes Path, Filters,
+// Lane and Paid. It returns the object's bytes as they came and the answer's Date, zero if it has none. Errors are those
+// of List; an empty object is a BadBody.
+func (c *Client) Get(ctx context.Context, q Query) ([]byte, time.Time, error) {
+	if !q.Paid {
+		if err := c.pay(ctx, q.Path, q.Lane); err != nil {
+			return nil, time.Time{}, err
+		}
 	}
-	if err := c.pay(ctx, path, lane); err != nil {
-		return nil, time.Time{}, err
-	}
-	a, err := c.get(ctx, path, query)
+	a, err := c.get(ctx, q.Path, string(q.appendFilters(nil)))
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -101,35 +99,39 @@ func (c *Client) Get(ctx context.Context, path string, lane Lane) ([]byte, time.
 	return object, a.date, nil
 }
 
-// encode is the query as the API takes it. Filters keep their order, so that equal queries are equal URLs.
+// encode is the query of a list as the API takes it. Filters keep their order, so that equal queries are equal URLs.
 func (q Query) encode() string {
-	var b []byte
-	add := func(key, value string) {
-		if len(b) > 0 {
-			b = append(b, '&')
-		}
-		b = append(b, url.QueryEscape(key)...)
-		b = append(b, '=')
-		b = append(b, url.QueryEscape(value)...)
-	}
-	for _, f := range q.Filters {
-		add("q[]", f.Field+":"+f.Op+f.Value)
-	}
+	b := q.appendFilters(nil)
 	if q.Sort != "" {
-		add("sort", q.Sort)
+		b = appendParameter(b, "sort", q.Sort)
 	}
 	if q.Desc {
-		add("order", "desc")
+		b = appendParameter(b, "order", "desc")
 	}
 	if q.Page > 1 {
-		add("page", strconv.Itoa(q.Page))
+		b = appendParameter(b, "page", strconv.Itoa(q.Page))
 	}
 	perPage := q.PerPage
 	if perPage <= 0 || perPage > maxPerPage {
 		perPage = maxPerPage
 	}
-	add("per_page", strconv.Itoa(perPage))
-	return string(b)
+	return string(appendParameter(b, "per_page", strconv.Itoa(perPage)))
+}
+
+func (q Query) appendFilters(b []byte) []byte {
+	for _, f := range q.Filters {
+		b = appendParameter(b, "q[]", f.Field+":"+f.Op+f.Value)
+	}
+	return b
+}
+
+func appendParameter(b []byte, key, value string) []byte {
+	if len(b) > 0 {
+		b = append(b, '&')
+	}
+	b = append(b, url.QueryEscape(key)...)
+	b = append(b, '=')
+	return append(b, url.QueryEscape(value)...)
 }
 
 const maxPerPage = 100
@@ -148,7 +150,7 @@ func (c *Client) Reserve(ctx context.Context, lane Lane) error { return c.pay(ct
 // pay waits until the budget has room for a request to path.
 func (c *Client) pay(ctx context.Context, path string, lane Lane) error {
 	if !plainPath(path) && path != "/" {
-		return ErrForeignLink
+		return ErrPath
 	}
 	err := c.budget.Wait(ctx, lane)
 	switch {
@@ -164,7 +166,7 @@ func (c *Client) pay(ctx context.Context, path string, lane Lane) error {
 // get sends one request, which is paid for, and reads its answer. Everything that is sent goes through here.
 func (c *Client) get(ctx context.Context, path, query string) (answer, error) {
 	if !plainPath(path) {
-		return answer{}, ErrForeignLink
+		return answer{}, ErrPath
 	}
 	u := *c.base
 	u.Path += path

@@ -6,7 +6,7 @@
 // ask next, and when to ask again, is for the caller to decide.
 //
 // What it never does: send the key to a host other than that of the base URL (no redirect is followed, and a path is
-// checked by [Client.Resolve] before it is asked), read a body without a bound, take a body that is not the list for a
+// checked before it is asked), read a body without a bound, take a body that is not the list for a
 // list, or put the key or any text of a body into an error.
 //
 // Rows are kept byte for byte as they came. All that is read of them here is their id, exact however large, and two

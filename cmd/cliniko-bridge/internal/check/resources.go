@@ -66,7 +66,7 @@ func (c *caller) resource(ctx context.Context, spec schemas.Spec) (finding, erro
 
 // single asks for a resource that is one object.
 func (c *caller) single(ctx context.Context, spec schemas.Spec, what string) (finding, error) {
-	_, _, err := c.client.Get(ctx, spec.Feeds[0].Path, cliniko.LaneLive)
+	_, _, err := c.client.Get(ctx, cliniko.Query{Path: spec.Feeds[0].Path, Lane: cliniko.LaneLive})
 	if err != nil {
 		return finding{spec: spec, row: c.unserved(what, err), total: -1}, err
 	}
