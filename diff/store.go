@@ -19,6 +19,11 @@ type Store interface {
 	// may be repeated.
 	Load(ctx context.Context, account string, resource schemas.Resource, ids []schemas.ID) (Snapshot, error)
 
+	// Each calls f with the id and the entry of every record of account's resource, in no order, each once, and stops
+	// at the first error of f, which it returns. It is no snapshot: what is committed meanwhile may be seen or not.
+	// entry is f's only until f returns.
+	Each(ctx context.Context, account string, resource schemas.Resource, f func(id schemas.ID, entry []byte) error) error
+
 	// Commit writes all of c or nothing of it, in one step. An error other than the two below means that it is not
 	// known whether the step was taken: load again and see. It returns
 	//   - ErrLeaseLost if lease is no longer the account's: stop working on it.

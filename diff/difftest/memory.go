@@ -143,6 +143,24 @@ func (m *Memory) Load(ctx context.Context, account string, resource schemas.Reso
 	return s, nil
 }
 
+// Each is diff.Store's.
+func (m *Memory) Each(ctx context.Context, account string, resource schemas.Resource, f func(id schemas.ID, entry []byte) error) error {
+	if err := m.begin(ctx); err != nil {
+		return err
+	}
+	var entries map[schemas.ID][]byte
+	if h := m.image.resources[resourceKey{account, resource}]; h != nil {
+		entries = maps.Clone(h.entries)
+	}
+	m.mu.Unlock()
+	for id, entry := range entries {
+		if err := f(id, bytes.Clone(entry)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Commit is diff.Store's.
 func (m *Memory) Commit(ctx context.Context, lease diff.Lease, c diff.Commit) error {
 	mustBeWhole(c)

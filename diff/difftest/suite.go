@@ -34,6 +34,8 @@ func TestStore(t *testing.T, open func(t *testing.T) diff.Store) {
 		{"every size of entry comes back", entrySizes},
 		{"no two ids are taken for one another", entryIDs},
 		{"a commit and a load of hundreds of records work", manyEntries},
+		{"each record is listed once", eachOnce},
+		{"listing ends with the first error", eachStops},
 		{"accounts and resources are apart", apart},
 		{"the slices are their owner's", ownership},
 		{"tokens rise", tokensRise},
