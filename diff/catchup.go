@@ -32,6 +32,7 @@ func (d *Differ) catchUp(ctx context.Context, r *resource) (state, int, error) {
 		return st, snap.Tracked, nil
 	}
 	r.learn(snap.Shapes)
+	r.printer.renew(st.Generation)
 	c := &catching{d: d, r: r, was: snap.State, st: st}
 	extent, err := c.read(ctx, st.Stream)
 	if err != nil {
@@ -140,7 +141,7 @@ func (c *catching) flush(ctx context.Context) error {
 func (c *catching) follow(next *state, s *stored) {
 	e := &s.event
 	if c.st.Revision == 0 && next.Rebuilt == "" {
-		next.Rebuilt = rebuilding
+		next.Rebuilt, next.Scheme = rebuilding, c.r.printer.scheme
 		next.Oldest = e.Time
 		// What is older than this event was numbered below its place in the stream.
 		next.Floor = s.sequence

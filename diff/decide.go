@@ -14,6 +14,7 @@ type plan struct {
 	entries  map[schemas.ID][]byte
 	shapes   map[uint32]string
 	late     time.Duration
+	missed   int
 	setAside []aside
 	// newcomers is how many of entries are of records that were unknown
 	newcomers int
@@ -59,7 +60,11 @@ func (r *resource) decide(st *state, known *known, page *schemas.Page, records [
 			sequence = old.sequence
 		}
 		moved := old == nil || rec.UpdatedAt.After(old.updated) || fresh.states.set != old.states
-		if len(v.verbs) > 0 && moved && !page.Baseline {
+		switch {
+		case len(v.verbs) == 0 || !moved || page.Baseline:
+		case page.Swept:
+			p.missed++
+		default:
 			p.late = max(p.late, cursor.Sub(rec.Stamp))
 		}
 		for n, verb := range v.verbs {
@@ -69,7 +74,34 @@ func (r *resource) decide(st *state, known *known, page *schemas.Page, records [
 		p.entries[rec.ID] = pack(sequence, versionTime(rec, &fresh), &fresh)
 		p.shapes[fresh.shape.number] = fresh.shape.text
 	}
+	for i, id := range page.Gone {
+		r.lose(&p, st, page, id, known.entries[len(records)+i], known)
+	}
 	return p
+}
+
+// lose tells that a record is gone, if it is one that we know and have not told as deleted. Its entry stays, so that it is
+// known again, and with its tags, should it come back.
+func (r *resource) lose(p *plan, st *state, page *schemas.Page, id schemas.ID, old *entry, known *known) {
+	if old == nil || old.states&deleted != 0 {
+		return
+	}
+	last := *old
+	last.sequence++
+	last.states |= deleted | gone
+	packed := last.bytes()
+	s := known.shape(old)
+	if s == nil {
+		s = &shape{}
+	}
+	p.events = append(p.events, schemas.Event{
+		ID:      eventID(r.account, r.name, id, last.sequence, last.whole),
+		Account: r.account, Resource: r.name, RecordID: id, Verb: schemas.Deleted, Sequence: last.sequence,
+		// Nobody says when it went: it is when it was found to be gone.
+		Time: page.ReadAt.UTC().Truncate(time.Second), ObservedAt: page.ReadAt,
+		Began: st.Began, Print: sealPrint(s, packed),
+	})
+	p.entries[id] = packed
 }
 
 // versionTime is when a version of a record came to be: its updated_at, or when it was deleted, which need not move that.
@@ -114,6 +146,15 @@ func (r *resource) judge(st *state, page *schemas.Page, rec *schemas.Record, old
 	if versionTime(rec, fresh).Before(old.updated) {
 		return verdict{keep: true} // an older version than the one we told: a copy of the data that lags behind
 	}
+	d := r.printer.compare(old, oldShape, fresh)
+	if old.states&gone != 0 {
+		if fresh.states.set&deleted != 0 {
+			return verdict{keep: true}
+		}
+		// It was hidden from us for a while.
+		verbs := append([]schemas.Verb{schemas.Restored}, (fresh.states.set &^ old.states).verbs()...)
+		return verdict{verbs: verbs, changed: d.known()}
+	}
 	if old.states&deleted != 0 {
 		// The same record was seen in the live list and among the deleted at once (cliniko-api issue 144): it is back
 		// only if it was touched since.
@@ -122,7 +163,6 @@ func (r *resource) judge(st *state, page *schemas.Page, rec *schemas.Record, old
 		}
 		return verdict{verbs: []schemas.Verb{schemas.Restored}}
 	}
-	d := r.printer.compare(old, oldShape, fresh)
 	entered, left := fresh.states.set&^old.states, old.states&^fresh.states.set
 	switch {
 	case entered&deleted != 0:
@@ -131,6 +171,8 @@ func (r *resource) judge(st *state, page *schemas.Page, rec *schemas.Record, old
 		return verdict{verbs: entered.verbs(), changed: d.known()}
 	case left != 0:
 		return verdict{verbs: []schemas.Verb{schemas.Restored}, changed: d.known()}
+	case r.snapshotDue(st, page, oldShape, fresh) && (d.none || d.changed == nil && !rec.UpdatedAt.After(old.updated)):
+		return verdict{verbs: []schemas.Verb{schemas.Snapshot}}
 	case d.none:
 		// A move of updated_at alone is no event, but the newer stamp is worth keeping: with it a lagging copy is known
 		// for what it is.
@@ -140,6 +182,12 @@ func (r *resource) judge(st *state, page *schemas.Page, rec *schemas.Record, old
 	default:
 		return verdict{verbs: []schemas.Verb{schemas.Updated}, changed: d.changed}
 	}
+}
+
+// snapshotDue tells whether a baseline that was begun anew comes to a known record, and is to say so.
+func (r *resource) snapshotDue(st *state, page *schemas.Page, old *shape, fresh *fingerprint) bool {
+	return r.snapshot && old.generation() < st.Generation && fresh.states.set&deleted == 0 &&
+		!st.Marks[schemas.BaselineOf(page.Feed)].Done
 }
 
 // known are the fields that changed: an empty list if nothing did, nil if that is not known.

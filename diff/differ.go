@@ -98,6 +98,12 @@ func (d *Differ) Standing(ctx context.Context, name schemas.Resource) (schemas.S
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	st, tracked, err := d.catchUp(ctx, r)
+	if err == nil && st.Revision > 0 && st.Scheme != r.printer.scheme {
+		d.Log.Warn("the fingerprint key, the canonical form or the edition of the API is another one than before: "+
+			"what exists is taken up anew in silence, and what has changed since the cursor is told",
+			zap.String("account", d.Account), zap.String("resource", string(name)))
+		st, err = d.renew(ctx, r, st, st.Generation)
+	}
 	if err != nil {
 		r.caughtUp = false
 		return schemas.Standing{}, fmt.Errorf("%s/%s: %w", d.Account, name, err)
@@ -139,10 +145,11 @@ func (d *Differ) round(ctx context.Context, r *resource, page *schemas.Page, out
 		return ErrStanding
 	}
 	records := once(page.Records)
-	ids := make([]schemas.ID, len(records))
+	ids := make([]schemas.ID, len(records), len(records)+len(page.Gone))
 	for i := range records {
 		ids[i] = records[i].ID
 	}
+	ids = append(ids, page.Gone...)
 	snap, err := d.Store.Load(ctx, d.Account, r.name, ids)
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
@@ -158,12 +165,13 @@ func (d *Differ) round(ctx context.Context, r *resource, page *schemas.Page, out
 		return ErrStanding
 	}
 	r.learn(snap.Shapes)
+	r.printer.renew(st.Generation)
 	r.maxBytes = d.Publisher.MaxBytes()
 
 	// 2. Decide. Nothing has happened yet: to stop here is to have done nothing.
 	next := st.next()
 	if st.Revision == 0 {
-		next.Began, next.Stream = page.Began, r.extent.Last
+		next.Began, next.Stream, next.Scheme = page.Began, r.extent.Last, r.printer.scheme
 		if r.extent.Dropped {
 			next.Floor = r.extent.Newest
 		}
@@ -201,7 +209,7 @@ func (d *Differ) round(ctx context.Context, r *resource, page *schemas.Page, out
 	}
 
 	// 5. Count. To stop here loses a number on a page for operators.
-	out.Late = max(out.Late, plan.late)
+	out.Late, out.Missed = plan.late, plan.missed
 	d.count(plan.events, out)
 	return nil
 }

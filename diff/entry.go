@@ -50,15 +50,14 @@ func tagBits(n int) int {
 
 // pack makes the bytes of an entry.
 func pack(sequence uint64, updated time.Time, f *fingerprint) []byte {
+	e := entry{sequence: sequence, updated: updated, states: f.states.set, shape: f.shape.number, whole: f.whole, tags: f.tags()}
+	return e.bytes()
+}
+
+// tags are the tags of the fields, packed.
+func (f *fingerprint) tags() []byte {
 	bits := tagBits(len(f.fields))
-	b := make([]byte, 0, 24+(bits*len(f.fields)+7)/8)
-	b = append(b, packing<<4|byte(f.states.set))
-	b = binary.AppendUvarint(b, sequence)
-	b = binary.LittleEndian.AppendUint32(b, packTime(updated))
-	b = binary.LittleEndian.AppendUint32(b, f.shape.number)
-	for i := range wholeBits / 8 {
-		b = append(b, byte(f.whole>>(8*i)))
-	}
+	b := make([]byte, 0, (bits*len(f.fields)+7)/8)
 	var acc uint64
 	var held int
 	for _, h := range f.fields {
@@ -72,6 +71,18 @@ func pack(sequence uint64, updated time.Time, f *fingerprint) []byte {
 		b = append(b, byte(acc))
 	}
 	return b
+}
+
+func (e *entry) bytes() []byte {
+	b := make([]byte, 0, 24+len(e.tags))
+	b = append(b, packing<<4|byte(e.states))
+	b = binary.AppendUvarint(b, e.sequence)
+	b = binary.LittleEndian.AppendUint32(b, packTime(e.updated))
+	b = binary.LittleEndian.AppendUint32(b, e.shape)
+	for i := range wholeBits / 8 {
+		b = append(b, byte(e.whole>>(8*i)))
+	}
+	return append(b, e.tags...)
 }
 
 // unpack reads what pack wrote. tags aliases b.

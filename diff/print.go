@@ -56,6 +56,7 @@ type printer struct {
 	documented map[string]bool
 	states     []stateField
 	extras     []string // undocumented fields seen so far, sorted
+	generation int      // of the shapes that it makes
 	onExtra    func(field string)
 
 	walk    walker
@@ -83,7 +84,7 @@ func newPrinter(key Key, account string, spec *schemas.Spec, onExtra func(string
 		k0: k0, k1: k1, resource: spec.Resource, onExtra: onExtra,
 		documented: make(map[string]bool, len(spec.Fields)), states: stateFields(spec.States),
 	}
-	p.scheme = fmt.Sprintf("%s-%016x", canonicalForm, p.hash([]byte("scheme")))
+	p.scheme = fmt.Sprintf("%s-%s-%016x", canonicalForm, spec.Edition, p.hash([]byte("scheme")))
 	for _, f := range spec.Fields {
 		p.documented[f] = true
 	}
@@ -96,6 +97,14 @@ func (p *printer) hash(b []byte) uint64 { return siphash.Hash(p.k0, p.k1, b) }
 func (p *printer) adopt(field string) {
 	if i, found := slices.BinarySearch(p.extras, field); !found {
 		p.extras = slices.Insert(slices.Clone(p.extras), i, field) // the old slice belongs to shapes
+		p.layout, p.layouts = nil, nil
+	}
+}
+
+// renew sets the generation of what is printed from now on.
+func (p *printer) renew(generation int) {
+	if p.generation != generation {
+		p.generation = generation
 		p.layout, p.layouts = nil, nil
 	}
 }

@@ -16,8 +16,11 @@ type shape struct {
 
 // shapeText is a shape as the store keeps it, as JSON.
 type shapeText struct {
-	// Scheme names the fingerprint key and the canonical form. Tags of different schemes cannot be compared.
+	// Scheme names the fingerprint key, the canonical form and the edition of the API. Tags of different schemes cannot
+	// be compared.
 	Scheme string `json:"k"`
+	// Generation is the number of the baseline that was the last to begin when the record was hashed; 0 is the first.
+	Generation int `json:"g,omitempty"`
 	// Fields are the names of the fields that have a tag, sorted. updated_at is not among them.
 	Fields []string `json:"f"`
 	// Extras are the undocumented fields that the bridge had seen on this resource when the record was hashed, sorted,
@@ -27,7 +30,7 @@ type shapeText struct {
 }
 
 func (k *printer) newShape(fields, extras []string) *shape {
-	s := &shape{shapeText: shapeText{Scheme: k.scheme, Fields: fields, Extras: extras}}
+	s := &shape{shapeText: shapeText{Scheme: k.scheme, Generation: k.generation, Fields: fields, Extras: extras}}
 	text, _ := json.Marshal(s.shapeText) // strings always encode
 	s.text = string(text)
 	s.number = uint32(k.hash(text))
@@ -54,4 +57,11 @@ func (s *shape) scheme() string {
 		return ""
 	}
 	return s.Scheme
+}
+
+func (s *shape) generation() int {
+	if s == nil {
+		return 0
+	}
+	return s.Generation
 }

@@ -22,9 +22,13 @@ type state struct {
 	// stream's own.
 	Floor uint64 `json:"floor,omitempty"`
 	// Rebuilt tells of a state that was made from the stream, because the store had none.
-	Rebuilt rebuild                 `json:"rebuilt,omitempty"`
-	Oldest  time.Time               `json:"oldest,omitzero"` // with Rebuilt: time of the first event that was there
-	Marks   map[string]schemas.Mark `json:"marks,omitempty"`
+	Rebuilt rebuild   `json:"rebuilt,omitempty"`
+	Oldest  time.Time `json:"oldest,omitzero"` // with Rebuilt: time of the first event that was there
+	// Scheme is that of the records since the last baseline began; see shapeText.
+	Scheme string `json:"scheme,omitempty"`
+	// Generation counts the baselines that were begun anew.
+	Generation int                     `json:"generation,omitempty"`
+	Marks      map[string]schemas.Mark `json:"marks,omitempty"`
 }
 
 type rebuild string

@@ -14,8 +14,10 @@ const (
 	cancelled stateSet = 1 << iota
 	archived
 	deleted
+	// gone comes with deleted: no list said so, the record was searched for and not found.
+	gone
 
-	stateCount = 3
+	stateCount = 3 // that a record can tell
 )
 
 var stateVerbs = [stateCount]schemas.Verb{schemas.Cancelled, schemas.Archived, schemas.Deleted}

@@ -118,7 +118,7 @@ func (l *list) List(ctx context.Context, q cliniko.Query) (cliniko.Page, error) 
 	return page, nil
 }
 
-func (l *list) Get(context.Context, string, cliniko.Lane) ([]byte, time.Time, error) {
+func (l *list) Get(context.Context, cliniko.Query) ([]byte, time.Time, error) {
 	if len(l.failures) > 0 {
 		err := l.failures[0]
 		if l.failures = l.failures[1:]; err != nil {
@@ -208,6 +208,8 @@ func (s *sink) Accept(_ context.Context, page schemas.Page) (schemas.Outcome, er
 	s.pages = append(s.pages, page)
 	return schemas.Outcome{Late: s.late, Tracked: len(s.seen)}, nil
 }
+
+func (s *sink) Renew(context.Context, schemas.Resource) error { return nil }
 
 // holds fails the test unless the sink has the last version of every row of l.
 func (s *sink) holds(t interface{ Fatalf(string, ...any) }, l *list) {

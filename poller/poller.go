@@ -17,8 +17,8 @@ import (
 // A Source is asked for pages of lists. Every answer that is not a page is a *cliniko.Error, or the context's error.
 type Source interface {
 	List(ctx context.Context, q cliniko.Query) (cliniko.Page, error)
-	// Get asks for one object and returns its bytes and the API's clock.
-	Get(ctx context.Context, path string, lane cliniko.Lane) ([]byte, time.Time, error)
+	// Get asks for one object and returns its bytes and the API's clock. Of q it takes Path, Filters, Lane and Paid.
+	Get(ctx context.Context, q cliniko.Query) ([]byte, time.Time, error)
 	// Reserve waits until a request of lane may be sent, and pays for it: the next query that is Paid is that request.
 	Reserve(ctx context.Context, lane cliniko.Lane) error
 }
@@ -31,6 +31,16 @@ type Sink interface {
 	// known what was taken in: ask for the standing, read again, and give the records again. It may be given records
 	// that it has taken in already, and older versions of them.
 	Accept(ctx context.Context, page schemas.Page) (schemas.Outcome, error)
+	// Renew begins the baseline of a resource that is open anew: what exists is looked at once more, and what is met
+	// then gets a snapshot event where the first look gave one.
+	Renew(ctx context.Context, resource schemas.Resource) error
+}
+
+// An Inventory knows which records there are.
+type Inventory interface {
+	// Known returns the ids of all records of a resource that are known and not deleted, in no order. A record that is
+	// taken in meanwhile may be among them or not.
+	Known(ctx context.Context, resource schemas.Resource) ([]schemas.ID, error)
 }
 
 // Config is what a Poller is made of.
@@ -38,7 +48,9 @@ type Config struct {
 	Account string
 	Source  Source
 	Sink    Sink
-	Specs   []schemas.Spec
+	// Inventory is asked by whatever looks for records that are gone. It may be the Sink.
+	Inventory Inventory
+	Specs     []schemas.Spec
 	// Schedules replaces the catalogue's schedule of a resource: a robfig/cron spec, a seconds field optional, UTC.
 	Schedules map[schemas.Resource]string
 	Log       *zap.Logger

@@ -54,10 +54,10 @@ func (g *guarded) List(ctx context.Context, q cliniko.Query) (cliniko.Page, erro
 	return g.lists[q.Path].List(ctx, q)
 }
 
-func (g *guarded) Get(ctx context.Context, path string, lane cliniko.Lane) ([]byte, time.Time, error) {
+func (g *guarded) Get(ctx context.Context, q cliniko.Query) ([]byte, time.Time, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.lists[path].Get(ctx, path, lane)
+	return g.lists[q.Path].Get(ctx, q)
 }
 
 func (g *guarded) Reserve(ctx context.Context, _ cliniko.Lane) error { return ctx.Err() }

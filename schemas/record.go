@@ -31,6 +31,8 @@ type Mark struct {
 	Horizon time.Time `json:"horizon,omitzero"`
 	// Done says that the feed has an end and that it was reached: the baseline is complete.
 	Done bool `json:"done,omitempty"`
+	// After is, of a feed that is read parent by parent, the last parent of the reading under way. "" between two.
+	After ID `json:"after,omitempty"`
 }
 
 // Names of the marks that every resource has.
@@ -79,6 +81,11 @@ type Page struct {
 	Mark     Mark
 	// Implies is the state of those records of the page that do not tell one themselves. "" is live.
 	Implies State
+	// Swept says that it is the sweep that met the records: what is news in them was missed.
+	Swept bool
+	// Gone are records that were searched for, where hidden ones would show, and are not there any more. They are told
+	// as deleted. None of them is in Records.
+	Gone []ID
 	// Total is the resource's number of records as the API counts them, 0 if it did not say. A hint, for layout.
 	Total int
 	// ReadAt is when the page arrived: our clock, for Event.ObservedAt and the detection delay alone.
@@ -103,6 +110,9 @@ type Outcome struct {
 	Late time.Duration
 	// SetAside is how many records could not be handled.
 	SetAside int
+	// Missed is how many records of a page that was Swept are news which following the feed should have found: they are
+	// new or have moved, and are stamped before the stretch that is read again and again.
+	Missed int
 	// Tracked is how many records of the resource are known now.
 	Tracked int
 }

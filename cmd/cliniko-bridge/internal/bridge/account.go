@@ -82,7 +82,7 @@ func (a *account) run(ctx context.Context, lease diff.Lease) {
 		Log:      a.b.log, Metrics: a.b.metrics.diff,
 	})
 	p, err := poller.New(poller.Config{
-		Account: a.cfg.Name, Source: client, Sink: sink, Specs: Specs(a.cfg, edition), Schedules: a.schedules,
+		Account: a.cfg.Name, Source: client, Sink: sink, Inventory: sink, Specs: Specs(a.cfg, edition), Schedules: a.schedules,
 		Log: a.b.log, Metrics: a.b.metrics.poller,
 	})
 	if err != nil {
