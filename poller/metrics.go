@@ -8,6 +8,9 @@ type Metrics struct {
 	failures *prometheus.CounterVec
 	badRows  *prometheus.CounterVec
 	late     prometheus.Histogram
+	missed   *prometheus.CounterVec
+	held     *prometheus.GaugeVec
+	sweeps   *prometheus.CounterVec
 }
 
 // NewMetrics registers the counters with reg.
@@ -28,7 +31,18 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Help:    "How far behind the cursor a change was when it showed.",
 			Buckets: []float64{1, 2, 5, 10, 30, 60, 120, 300, 900, 3600},
 		}),
+		missed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: ns, Name: "missed_total",
+			Help: "Changes that the sweep found and following the lists had not. It stays 0 if all is well.",
+		}, []string{"resource"}),
+		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: ns, Name: "sweep_held_records",
+			Help: "Records that are gone and not told, since they are more than the limit: an operator decides.",
+		}, []string{"account", "resource"}),
+		sweeps: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: ns, Name: "sweeps_total", Help: "Sweeps of a resource, by how they ended: ok, held, failed, skipped.",
+		}, []string{"resource", "outcome"}),
 	}
-	reg.MustRegister(m.requests, m.failures, m.badRows, m.late)
+	reg.MustRegister(m.requests, m.failures, m.badRows, m.late, m.missed, m.held, m.sweeps)
 	return m
 }

@@ -38,9 +38,10 @@ type Sink interface {
 
 // An Inventory knows which records there are.
 type Inventory interface {
-	// Known returns the ids of all records of a resource that are known and not deleted, in no order. A record that is
-	// taken in meanwhile may be among them or not.
-	Known(ctx context.Context, resource schemas.Resource) ([]schemas.ID, error)
+	// Known returns the ids of all records of a resource that are known and not deleted, in no order: of those that its
+	// own list shows, and of those that are archived or cancelled. A record that is taken in meanwhile may be among
+	// them or not.
+	Known(ctx context.Context, resource schemas.Resource) (shown, hidden []schemas.ID, err error)
 }
 
 // Config is what a Poller is made of.
@@ -53,8 +54,19 @@ type Config struct {
 	Specs     []schemas.Spec
 	// Schedules replaces the catalogue's schedule of a resource: a robfig/cron spec, a seconds field optional, UTC.
 	Schedules map[schemas.Resource]string
-	Log       *zap.Logger
-	Metrics   *Metrics
+	// SweepSchedule is when the account is searched for what is gone or was missed: as Schedules. "" is never.
+	SweepSchedule string
+	// ConfirmAfter is the time between the two searches for a record that are made before it is told as deleted.
+	// Default: a minute.
+	ConfirmAfter time.Duration
+	// Limit is the share of a resource's records, 0 to 1, that one sweep may tell as deleted; 20 it may tell always.
+	Limit float64
+	// Swept, if non-nil, is called when the sweep of a resource has ended. It must not block for long.
+	Swept func(schemas.Resource, SweepStatus)
+	// Sweeps is how the sweeps of an earlier process ended, for Status.
+	Sweeps  map[schemas.Resource]SweepStatus
+	Log     *zap.Logger
+	Metrics *Metrics
 }
 
 // A Poller reads all resources of one account.
@@ -63,6 +75,7 @@ type Poller struct {
 
 	cron      *cron.Cron
 	resources []*resource // in the order of Specs
+	sweeper   sweeper
 }
 
 // stopGrace is how long a request and its commit may take once the poller was asked to stop.
@@ -70,8 +83,16 @@ const stopGrace = 5 * time.Second
 
 // New makes a Poller that has not begun. Its errors name the resource whose schedule is wrong.
 func New(c Config) (*Poller, error) {
-	p := &Poller{Config: c, cron: newCron(c.Log)}
+	p := &Poller{Config: c, cron: newCron(c.Log), sweeper: newSweeper()}
 	var faults []error
+	if c.SweepSchedule != "" {
+		schedule, err := ParseSchedule(c.SweepSchedule)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("sweep: schedule %q: %w", c.SweepSchedule, err))
+		} else {
+			p.cron.Schedule(stagger(schedule, c.Account), cron.FuncJob(func() { _ = p.Sweep(nil, false) })) // or one is under way
+		}
+	}
 	for _, spec := range c.Specs {
 		text := spec.Schedule
 		if s, ok := c.Schedules[spec.Resource]; ok {
@@ -108,6 +129,7 @@ func (p *Poller) Run(ctx context.Context) {
 	}
 	p.cron.Start()
 	first.Go(func() { p.baselines(ctx, work) })
+	first.Go(func() { p.sweeps(ctx, work) })
 
 	<-ctx.Done()
 	<-p.cron.Stop().Done()

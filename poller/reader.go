@@ -83,12 +83,17 @@ func (r *reader) filters(of []cliniko.Filter) []cliniko.Filter {
 	if r.plain {
 		return of
 	}
-	all := make([]cliniko.Filter, 0, len(r.feed.Filters)+len(of))
-	for _, text := range r.feed.Filters {
+	return append(parseFilters(r.feed.Filters), of...)
+}
+
+// parseFilters reads filters as the catalogue has them: "archived_at:*".
+func parseFilters(texts []string) []cliniko.Filter {
+	list := make([]cliniko.Filter, 0, len(texts)+2)
+	for _, text := range texts {
 		field, op, _ := strings.Cut(text, ":")
-		all = append(all, cliniko.Filter{Field: field, Op: op})
+		list = append(list, cliniko.Filter{Field: field, Op: op})
 	}
-	return append(all, of...)
+	return list
 }
 
 // page is what of p goes to the sink.

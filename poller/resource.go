@@ -15,15 +15,17 @@ import (
 
 // A resource is one resource of the account, with a reader for each of its feeds.
 type resource struct {
-	account  string
-	spec     schemas.Spec
-	source   Source
-	sink     Sink
-	log      *zap.Logger
-	metrics  *Metrics
-	schedule cron.Schedule
-	readers  []*reader // the first reads the resource's own list
-	polls    int       // how many there were; owned by poll, which never runs twice at once
+	account   string
+	spec      schemas.Spec
+	source    Source
+	sink      Sink
+	inventory Inventory
+	swept     func(schemas.Resource, SweepStatus)
+	log       *zap.Logger
+	metrics   *Metrics
+	schedule  cron.Schedule
+	readers   []*reader // the first reads the resource's own list
+	polls     int       // how many there were; owned by poll, which never runs twice at once
 
 	// step is held from a request until what it brought is accepted, so that two readings of one resource are
 	// accepted in the order in which they were made.
@@ -47,13 +49,18 @@ type Status struct {
 	NextPoll  time.Time
 	LastError string // of the last poll of the resource's own list, "" if it came through
 	Events    map[schemas.Verb]int
+	Sweep     SweepStatus
 }
 
 func newResource(c *Config, spec schemas.Spec, schedule cron.Schedule) *resource {
 	r := &resource{
-		account: c.Account, spec: spec, source: c.Source, sink: c.Sink, metrics: c.Metrics, step: newTurn(),
+		account: c.Account, spec: spec, source: c.Source, sink: c.Sink, inventory: c.Inventory, swept: c.Swept,
+		metrics: c.Metrics, step: newTurn(), shown: Status{Sweep: c.Sweeps[spec.Resource]},
 		schedule: stagger(schedule, c.Account+"/"+string(spec.Resource)),
 		log:      c.Log.With(zap.String("account", c.Account), zap.String("resource", string(spec.Resource))),
+	}
+	if held := r.shown.Sweep.Held; held > 0 {
+		r.metrics.held.WithLabelValues(r.account, string(spec.Resource)).Set(float64(held))
 	}
 	for i, feed := range spec.Feeds {
 		lane := cliniko.LaneSide

@@ -1,0 +1,321 @@
+package poller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cliniko-bridge/cliniko-bridge/poller/cliniko"
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
+)
+
+// A census compares what the API has of a resource with what is known, by counting: a list tells how many rows it has,
+// and bounds on the id narrow it. Where the two numbers differ for a stretch of ids, the stretch is halved, until it is
+// a page; a page is read and compared id by id. Equal numbers could still hide one record that is gone beside one that
+// was missed, so that no stretch of more than mostTrusted records is believed on its number alone.
+
+const (
+	leafSize    = 100 // records of ours in a stretch that is read rather than counted: a page
+	mostTrusted = 5000
+)
+
+type census struct {
+	*sweep
+	listings []*reader // the lists that together show every record that is not deleted
+	known    int
+	// seen are the ids that were read, and absent those of ours that were not where they should have been.
+	seen   map[schemas.ID]bool
+	absent []schemas.ID
+	spent  int // requests
+	most   int // more requests than this cost more than to read all
+}
+
+// errUncounted says that the list cannot be counted by ids: it has no total, or refuses the filter or the sort.
+var errUncounted = errors.New("the list cannot be counted")
+
+// census returns the ids that are known and that no list shows. What the lists show and is not known it hands on. Its
+// error is an *overLimitError if too many are missing; then it has stopped early.
+func (s *sweep) census(stop, work context.Context) ([]schemas.ID, error) {
+	shown, hidden, err := s.inventory.Known(work, s.spec.Resource)
+	if err != nil {
+		return nil, err
+	}
+	known := len(shown) + len(hidden)
+	c := &census{sweep: s, known: known, seen: make(map[schemas.ID]bool), most: 50 + known/mostRows}
+	c.listings = s.listings()
+	err = c.count(stop, work, shown, hidden)
+	if errors.Is(err, errUncounted) {
+		c.absent = nil
+		err = c.readAll(stop, work, slices.Concat(shown, hidden))
+	}
+	if err != nil {
+		return nil, err
+	}
+	absent := slices.DeleteFunc(c.absent, func(id schemas.ID) bool { return c.seen[id] })
+	return absent, s.believable(len(absent), known)
+}
+
+// listings are readers of the lists that show all records but the deleted. They are the sweep's own.
+func (s *sweep) listings() []*reader {
+	var list []*reader
+	for _, r := range s.readers {
+		if r.live() || r.feed.Path != s.spec.Feeds[0].Path && r.feed.Implies != schemas.DeletedState {
+			list = append(list, &reader{resource: s.resource, feed: s.undeleted(r.feed), lane: cliniko.LaneSweep})
+		}
+	}
+	return list
+}
+
+// undeleted is a feed without the filter that makes it show deleted records.
+func (s *sweep) undeleted(f schemas.Feed) schemas.Feed {
+	f.Filters = slices.DeleteFunc(slices.Clone(f.Filters), func(text string) bool {
+		field, _, _ := strings.Cut(text, ":")
+		return field == s.spec.States[schemas.DeletedState]
+	})
+	return f
+}
+
+// count compares by numbers. A record that was archived a moment ago has left one list for another and we may not know
+// yet: only lists that differ are looked into, together.
+func (c *census) count(stop, work context.Context, shown, hidden []schemas.ID) error {
+	if !allNumbers(shown) || !allNumbers(hidden) {
+		return errUncounted
+	}
+	ours := slices.Concat(shown, hidden)
+	whole := span{}
+	if len(c.listings) == 2 {
+		n, err := c.total(stop, work, c.listings[1:], whole)
+		if err != nil {
+			return err
+		}
+		if n == len(hidden) {
+			c.listings, ours = c.listings[:1], shown
+		}
+	}
+	slices.SortFunc(ours, byNumber)
+	if len(ours) > leafSize {
+		n, err := c.total(stop, work, c.listings, whole)
+		if err != nil {
+			return err
+		}
+		if err := c.believable(len(ours)-n, c.known); err != nil {
+			return err
+		}
+	}
+	for from := 0; from < len(ours) || from == 0; from += mostTrusted {
+		to := min(from+mostTrusted, len(ours))
+		piece := span{ours: ours[from:to]}
+		if from > 0 {
+			piece.after = ours[from-1]
+		}
+		if to < len(ours) {
+			piece.to = ours[to-1]
+		}
+		if err := c.compare(stop, work, piece, -1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A span is a stretch of ids: above after, up to and including to; "" is no bound. ours are those of it that are known, in order.
+type span struct {
+	after, to schemas.ID
+	ours      []schemas.ID
+}
+
+func (s span) filters() []cliniko.Filter {
+	var list []cliniko.Filter
+	if s.after != "" {
+		list = append(list, cliniko.Filter{Field: "id", Op: ">", Value: string(s.after)})
+	}
+	if s.to != "" {
+		list = append(list, cliniko.Filter{Field: "id", Op: "<=", Value: string(s.to)})
+	}
+	return list
+}
+
+// compare looks for what differs in a span of which the API has n records, -1 if that is not known yet.
+func (c *census) compare(stop, work context.Context, s span, n int) error {
+	if len(s.ours) <= leafSize {
+		if n == len(s.ours) {
+			return nil
+		}
+		return c.read(stop, work, s)
+	}
+	if n < 0 {
+		var err error
+		if n, err = c.total(stop, work, c.listings, s); err != nil {
+			return err
+		}
+	}
+	if n == len(s.ours) {
+		return nil
+	}
+	mid := len(s.ours) / 2
+	left, right := s, s
+	left.to, left.ours = s.ours[mid-1], s.ours[:mid]
+	right.after, right.ours = s.ours[mid-1], s.ours[mid:]
+	had, err := c.total(stop, work, c.listings, left)
+	if err != nil {
+		return err
+	}
+	if err := c.compare(stop, work, left, had); err != nil {
+		return err
+	}
+	return c.compare(stop, work, right, n-had) // what the list lost or gained meanwhile, the next sweep finds
+}
+
+// total is how many records listings have in a span.
+func (c *census) total(stop, work context.Context, listings []*reader, s span) (int, error) {
+	sum := 0
+	for _, r := range listings {
+		page, err := c.ask(stop, work, r, cliniko.Query{Filters: s.filters(), PerPage: 1})
+		if err != nil {
+			return 0, err
+		}
+		if page.Total < 0 {
+			return 0, errUncounted
+		}
+		sum += page.Total
+	}
+	return sum, nil
+}
+
+// read reads the rows of a span and compares them with ours.
+func (c *census) read(stop, work context.Context, s span) error {
+	for _, r := range c.listings {
+		if err := c.readList(stop, work, r, s); err != nil {
+			return err
+		}
+	}
+	for _, id := range s.ours {
+		if !c.seen[id] {
+			c.absent = append(c.absent, id)
+		}
+	}
+	return nil
+}
+
+// readList reads one list's rows by ids. Each page is handed on in the turn in which it was asked for.
+func (c *census) readList(stop, work context.Context, r *reader, s span) error {
+	for more := true; more; {
+		if err := r.source.Reserve(stop, cliniko.LaneSweep); err != nil {
+			return err
+		}
+		err := r.step.take(stop, func() error {
+			if err := r.know(work); err != nil {
+				return err
+			}
+			page, err := c.ask(stop, work, r, cliniko.Query{Filters: s.filters(), Sort: "id", PerPage: mostRows, Paid: true})
+			if err != nil {
+				return err
+			}
+			last, err := lastID(&page, s.after)
+			if err != nil {
+				return errUncounted // it is not sorted as it was asked to be
+			}
+			r.asked = mostRows
+			if more = r.holdsMore(&page); more && last == s.after {
+				return errUnreadable
+			}
+			s.after = last
+			return c.hand(work, r, &page)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ask sends one request with the list's own filters.
+func (c *census) ask(stop, work context.Context, r *reader, q cliniko.Query) (cliniko.Page, error) {
+	if err := stop.Err(); err != nil {
+		return cliniko.Page{}, err
+	}
+	if c.spent++; c.spent > c.most {
+		return cliniko.Page{}, errUncounted // the numbers differ everywhere
+	}
+	q.Path, q.Key, q.Stamp, q.Lane = r.feed.Path, r.feed.Key, r.feed.Stamp, cliniko.LaneSweep
+	q.Filters = append(parseFilters(r.feed.Filters), q.Filters...)
+	page, err := r.source.List(work, q)
+	r.metrics.requests.WithLabelValues(q.Lane.String(), outcome(err)).Inc()
+	if e, ok := errors.AsType[*cliniko.Error](err); ok && e.Kind == cliniko.Refused {
+		return page, errUncounted
+	}
+	return page, err
+}
+
+// hand hands on what was read, but for what is so fresh that following the list will come to it by itself. The caller
+// holds the turn.
+func (c *census) hand(ctx context.Context, r *reader, p *cliniko.Page) error {
+	mark, open := r.standing.Marks[r.feed.Name]
+	old := make([]schemas.Record, 0, len(p.Records))
+	for _, rec := range p.Records {
+		c.seen[rec.ID] = true
+		if rec.Stamp.Before(mark.Cursor.Add(-max(mark.Lookback, minLookback))) {
+			old = append(old, rec)
+		}
+	}
+	for _, bad := range p.Bad {
+		c.seen[bad.ID] = true
+	}
+	if len(old) == 0 || !open {
+		return nil
+	}
+	out, err := r.accept(ctx, schemas.Page{Feed: r.feed.Name, Implies: r.feed.Implies, Mark: mark, Swept: true, Records: old})
+	c.status.Missed += out.Missed
+	return err
+}
+
+// readAll reads the lists whole, as a baseline does, and compares the ids.
+func (c *census) readAll(stop, work context.Context, ours []schemas.ID) error {
+	for _, r := range c.listings {
+		w := window{from: epoch, lane: cliniko.LaneSweep, deep: true}
+		for more := true; more; {
+			if err := r.source.Reserve(stop, cliniko.LaneSweep); err != nil {
+				return err
+			}
+			w.paid = true
+			err := r.step.take(stop, func() (err error) {
+				if err := r.know(work); err != nil {
+					return err
+				}
+				w, more, err = r.advance(work, w, func(p *cliniko.Page, _ time.Time) error { return c.hand(work, r, p) })
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if r.plain {
+			return fmt.Errorf("the list %s refuses a filter, so that hidden records cannot be told from gone ones", r.feed.Path)
+		}
+	}
+	for _, id := range ours {
+		if !c.seen[id] {
+			c.absent = append(c.absent, id)
+		}
+	}
+	return nil
+}
+
+func allNumbers(ids []schemas.ID) bool {
+	return !slices.ContainsFunc(ids, func(id schemas.ID) bool { return strings.Trim(string(id), "0123456789") != "" })
+}
+
+// byNumber orders ids as the API does.
+func byNumber(a, b schemas.ID) int {
+	switch {
+	case idAfter(a, b):
+		return 1
+	case idAfter(b, a):
+		return -1
+	default:
+		return 0
+	}
+}
