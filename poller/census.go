@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/cliniko-bridge/cliniko-bridge/poller/cliniko"
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
@@ -14,8 +13,9 @@ import (
 
 // A census compares what the API has of a resource with what is known, by counting: a list tells how many rows it has,
 // and bounds on the id narrow it. Where the two numbers differ for a stretch of ids, the stretch is halved, until it is
-// a page; a page is read and compared id by id. Equal numbers could still hide one record that is gone beside one that
-// was missed, so that no stretch of more than mostTrusted records is believed on its number alone.
+// a page; a page is read and compared id by id. Equal numbers could hide one record that is gone beside one that was
+// missed: what may have been missed lately is read before (reread.go), and no stretch of more than mostTrusted records is
+// believed on its number alone.
 
 const (
 	leafSize    = 100 // records of ours in a stretch that is read rather than counted: a page
@@ -39,6 +39,9 @@ var errUncounted = errors.New("the list cannot be counted")
 // census returns the ids that are known and that no list shows. What the lists show and is not known it hands on. Its
 // error is an *overLimitError if too many are missing; then it has stopped early.
 func (s *sweep) census(stop, work context.Context) ([]schemas.ID, error) {
+	if err := s.reread(stop, work); err != nil {
+		return nil, err
+	}
 	shown, hidden, err := s.inventory.Known(work, s.spec.Resource)
 	if err != nil {
 		return nil, err
@@ -250,47 +253,23 @@ func (c *census) ask(stop, work context.Context, r *reader, q cliniko.Query) (cl
 	return page, err
 }
 
-// hand hands on what was read, but for what is so fresh that following the list will come to it by itself. The caller
-// holds the turn.
+// hand takes note of what was read, and hands it on. The caller holds the turn.
 func (c *census) hand(ctx context.Context, r *reader, p *cliniko.Page) error {
-	mark, open := r.standing.Marks[r.feed.Name]
-	old := make([]schemas.Record, 0, len(p.Records))
-	for _, rec := range p.Records {
-		c.seen[rec.ID] = true
-		if rec.Stamp.Before(mark.Cursor.Add(-max(mark.Lookback, minLookback))) {
-			old = append(old, rec)
-		}
+	for i := range p.Records {
+		c.seen[p.Records[i].ID] = true
 	}
-	for _, bad := range p.Bad {
-		c.seen[bad.ID] = true
+	for i := range p.Bad {
+		c.seen[p.Bad[i].ID] = true
 	}
-	if len(old) == 0 || !open {
-		return nil
-	}
-	out, err := r.accept(ctx, schemas.Page{Feed: r.feed.Name, Implies: r.feed.Implies, Mark: mark, Swept: true, Records: old})
-	c.status.Missed += out.Missed
-	return err
+	return c.sweep.hand(ctx, r, p)
 }
 
 // readAll reads the lists whole, as a baseline does, and compares the ids.
 func (c *census) readAll(stop, work context.Context, ours []schemas.ID) error {
 	for _, r := range c.listings {
-		w := window{from: epoch, lane: cliniko.LaneSweep, deep: true}
-		for more := true; more; {
-			if err := r.source.Reserve(stop, cliniko.LaneSweep); err != nil {
-				return err
-			}
-			w.paid = true
-			err := r.step.take(stop, func() (err error) {
-				if err := r.know(work); err != nil {
-					return err
-				}
-				w, more, err = r.advance(work, w, func(p *cliniko.Page, _ time.Time) error { return c.hand(work, r, p) })
-				return err
-			})
-			if err != nil {
-				return err
-			}
+		err := c.walk(stop, work, r, window{from: epoch}, func(p *cliniko.Page) error { return c.hand(work, r, p) })
+		if err != nil {
+			return err
 		}
 		if r.plain {
 			return fmt.Errorf("the list %s refuses a filter, so that hidden records cannot be told from gone ones", r.feed.Path)

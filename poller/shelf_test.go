@@ -36,6 +36,8 @@ type shelf struct {
 	noTotal, noID bool
 	// off is added to every total.
 	off int
+	// now is where the cursors stand. From the start on they are far behind every record.
+	now int
 }
 
 const shelfSize = 250
@@ -43,7 +45,7 @@ const shelfSize = 250
 // newShelf has n patients, every tenth of them archived, and knows them all.
 func newShelf(tb testing.TB, edition schemas.Edition, n int) *shelf {
 	tb.Helper()
-	s := &shelf{t: tb, edition: edition, rows: make(map[int]schemas.State, n), known: make(map[schemas.ID]schemas.State, n)}
+	s := &shelf{t: tb, edition: edition, now: 2_000_000, rows: make(map[int]schemas.State, n), known: make(map[schemas.ID]schemas.State, n)}
 	for i := range n {
 		state := schemas.LiveState
 		if i%10 == 9 {
@@ -94,7 +96,7 @@ func (s *shelf) List(_ context.Context, q cliniko.Query) (cliniko.Page, error) {
 		return cliniko.Page{}, &cliniko.Error{Kind: cliniko.Refused, Path: q.Path, Status: 400}
 	}
 	slices.Sort(ids)
-	page := cliniko.Page{Total: len(ids) + s.off, Date: at(100_000)}
+	page := cliniko.Page{Total: len(ids) + s.off, Date: at(s.now)}
 	if s.noTotal {
 		page.Total = -1
 	}
@@ -153,7 +155,7 @@ func (s *shelf) Reserve(ctx context.Context, _ cliniko.Lane) error {
 func (s *shelf) Standing(context.Context, schemas.Resource) (schemas.Standing, error) {
 	st := schemas.Standing{Opened: true, Marks: map[string]schemas.Mark{}}
 	for _, name := range []string{schemas.Live, "archived", "deleted"} {
-		st.Marks[name] = schemas.Mark{Cursor: at(100_000)}
+		st.Marks[name] = schemas.Mark{Cursor: at(s.now)}
 		st.Marks[schemas.BaselineOf(name)] = schemas.Mark{Done: true}
 	}
 	return st, nil

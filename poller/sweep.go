@@ -14,9 +14,9 @@ import (
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
-// The sweep finds what no feed has told: records that are gone without a trace, and records that were missed. Of each
-// resource it counts what the API has (census.go), and where that differs from what is known it looks closer, until it
-// has the few ids. Records that the API has and we have not are handed on. Of those that we have and the API has not, each
+// The sweep finds what no feed has told: records that are gone without a trace, and changes that were missed. Of each
+// resource it reads once more what has changed since the sweep before (reread.go). Then it counts what the API has
+// (census.go), and where that differs from what is known it looks closer, until it has the few ids. Records that the API has and we have not are handed on. Of those that we have and the API has not, each
 // is searched for twice, a while apart, where it would show if it were merely hidden (evidence.go), and only then told.
 //
 // If so many are gone at once that it looks as if a right was taken away, nothing is told: an operator decides.
@@ -25,6 +25,7 @@ import (
 type SweepStatus struct {
 	Running bool
 	Last    time.Time // our clock; when it ended, zero if there was none
+	UpTo    time.Time // the API's clock: changes up to here were read by a sweep; zero if there was none
 	Deleted int       // records that it told as deleted
 	Missed  int       // records that it found and following the feeds had not
 	Held    int       // records that are gone and not told, since they are more than the limit
@@ -111,12 +112,12 @@ func (p *Poller) sweep(stop, work context.Context, o order) {
 	for _, r := range o.resources {
 		open = append(open, &sweep{resource: r, limit: p.Limit, accept: o.accept})
 	}
-	for round := range sweepRounds {
-		if len(open) == 0 || round > 0 && !rest(stop, p.confirmAfter()) {
+	for n := range sweepRounds {
+		if len(open) == 0 || n > 0 && !rest(stop, p.confirmAfter()) {
 			break
 		}
-		last := round == sweepRounds-1
-		open = slices.DeleteFunc(open, func(s *sweep) bool { return s.step(stop, work, last) })
+		last := n == sweepRounds-1
+		open = slices.DeleteFunc(open, func(s *sweep) bool { return s.round(stop, work, last) })
 	}
 	for _, r := range o.resources {
 		r.sweeping(func(s *SweepStatus) { s.Running = false })
@@ -141,8 +142,8 @@ type sweep struct {
 	status   SweepStatus
 }
 
-// step does what is to be done next, and tells whether the sweep has ended: in its last round it has.
-func (s *sweep) step(stop, work context.Context, last bool) (ended bool) {
+// round does what is to be done next, and tells whether the sweep has ended: in its last round it has.
+func (s *sweep) round(stop, work context.Context, last bool) (ended bool) {
 	err := s.try(stop, work)
 	if stop.Err() != nil {
 		return true
@@ -224,7 +225,7 @@ var errNoBaseline = errors.New("the baseline is not complete")
 
 // ready makes sure that all that exists was looked at.
 func (s *sweep) ready(stop, work context.Context) error {
-	return s.resource.step.take(stop, func() error {
+	return s.step.take(stop, func() error {
 		if err := s.know(work); err != nil {
 			return err
 		}
@@ -255,7 +256,7 @@ func (s *sweep) confirmOne(stop, work context.Context, id schemas.ID) error {
 			return err
 		}
 	}
-	return s.resource.step.take(stop, func() error {
+	return s.step.take(stop, func() error {
 		if err := s.know(work); err != nil {
 			return err
 		}
@@ -292,8 +293,8 @@ func (s *sweep) end(err error) {
 	s.metrics.sweeps.WithLabelValues(name, outcome).Inc()
 	s.metrics.missed.WithLabelValues(name).Add(float64(s.status.Missed))
 	s.sweeping(func(shown *SweepStatus) {
-		if err != nil {
-			s.status.Held = shown.Held // it is not known to be otherwise
+		if err != nil { // nothing else is known
+			s.status.Held, s.status.UpTo = shown.Held, shown.UpTo
 		}
 		s.status.Last = time.Now().UTC()
 		*shown = s.status

@@ -83,6 +83,7 @@ func (a *account) run(ctx context.Context, lease diff.Lease) {
 	})
 	p, err := poller.New(poller.Config{
 		Account: a.cfg.Name, Source: client, Sink: sink, Inventory: sink, Specs: Specs(a.cfg, edition), Schedules: a.schedules,
+		SweepSchedule: a.b.cfg.Sweep.Schedule, ConfirmAfter: a.b.cfg.Sweep.ConfirmAfter, Limit: a.b.cfg.Sweep.Limit,
 		Log: a.b.log, Metrics: a.b.metrics.poller,
 	})
 	if err != nil {
