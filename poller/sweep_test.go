@@ -269,12 +269,13 @@ func TestASweepOfAMovingListNeverTellsWhatExists(t *testing.T) {
 			}
 		}
 		seed := rapid.Uint64().Draw(rt, "moves")
+		removed := map[int]bool{}
 		s.before = func(string) error {
 			for seed = seed*6364136223846793005 + 1442695040888963407; seed>>62 == 0; seed = seed*6364136223846793005 + 1442695040888963407 {
 				id := int(seed>>20)%(n+20) + 1
 				state, there := s.rows[id]
 				switch move := seed >> 58 & 7; {
-				case !there && move == 0 && appear:
+				case !there && move == 0 && appear && id > n+1 && !removed[id]: // an id is not given twice
 					s.rows[id] = schemas.LiveState
 				case there && move < 4:
 					s.rows[id] = schemas.ArchivedState
@@ -282,6 +283,7 @@ func TestASweepOfAMovingListNeverTellsWhatExists(t *testing.T) {
 					s.rows[id] = schemas.LiveState
 				case there && move == 6 && vanish:
 					delete(s.rows, id)
+					removed[id] = true
 				}
 			}
 			return nil
