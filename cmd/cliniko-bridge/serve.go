@@ -18,7 +18,7 @@ func newRun(e *env) *cobra.Command {
 		Long: `run follows the accounts of a configuration until it is asked to stop (SIGINT, SIGTERM). It stops within
 ten seconds, and loses nothing by it. Without --config it takes one account from the environment:
 CLINIKO_API_KEY, CLINIKO_USER_AGENT, and if they are not as usual CLINIKO_BASE_URL, NATS_URL, REDIS_URL,
-FINGERPRINT_KEY, DATA_DIR, ADMIN_LISTEN.`,
+FINGERPRINT_KEY, DATA_DIR, ADMIN_LISTEN, ADMIN_TOKEN.`,
 		Example: `  CLINIKO_API_KEY=…-au1 CLINIKO_USER_AGENT='Northside Bridge (ops@northside.example)' cliniko-bridge run
   cliniko-bridge run --config bridge.yaml`,
 		Args: cobra.NoArgs,

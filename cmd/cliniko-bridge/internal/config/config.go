@@ -151,6 +151,9 @@ const (
 type Admin struct {
 	// Listen is its address, host:port; port 0 takes a free one. Default: "127.0.0.1:8321".
 	Listen string
+	// Token is what a request that makes the bridge do something must bring: "Authorization: Bearer …". One word of
+	// 16 characters or more. Default: empty; such a request is then answered on loopback alone, and needs none.
+	Token Secret
 }
 
 // Defaults that the environment and the file share.

@@ -11,6 +11,7 @@ package config
 //	FINGERPRINT_KEY      state.fingerprint_key    required with REDIS_URL
 //	DATA_DIR             data_dir
 //	ADMIN_LISTEN         admin.listen
+//	ADMIN_TOKEN          admin.token
 //
 // A variable that is set and empty counts as not set. Faults come in this order.
 func fromEnvironment(getenv func(string) string) (*Config, error) {
@@ -31,6 +32,7 @@ func fromEnvironment(getenv func(string) string) (*Config, error) {
 	r.variable("FINGERPRINT_KEY", keyFor, set(r, &c.State.FingerprintKey, parseFingerprintKey))
 	r.variable("DATA_DIR", "", func(v value) { c.DataDir = v.text })
 	r.variable("ADMIN_LISTEN", "", set(r, &c.Admin.Listen, parseListen))
+	r.variable("ADMIN_TOKEN", "", set(r, &c.Admin.Token, parseToken))
 	if len(r.faults) > 0 {
 		return nil, r.faults
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"testing"
 )
 
@@ -18,6 +19,7 @@ func TestLoadWithoutAFileReadsTheEnvironment(t *testing.T) {
 		"FINGERPRINT_KEY":    "0123456789abcdef0123456789abcdef",
 		"DATA_DIR":           "/var/lib/bridge",
 		"ADMIN_LISTEN":       ":9000",
+		"ADMIN_TOKEN":        "token-of-the-environment",
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -35,6 +37,7 @@ func TestLoadWithoutAFileReadsTheEnvironment(t *testing.T) {
 		{c.State.FingerprintKey.Reveal(), "0123456789abcdef0123456789abcdef"},
 		{c.DataDir, "/var/lib/bridge"},
 		{c.Admin.Listen, ":9000"},
+		{c.Admin.Token.Reveal(), "token-of-the-environment"},
 	} {
 		if row[0] != row[1] {
 			t.Errorf("got %q; want %q", row[0], row[1])
@@ -67,6 +70,7 @@ CLINIKO_USER_AGENT: is not set; set it to NAME (EMAIL), such as Northside Bridge
 		env: map[string]string{
 			"CLINIKO_API_KEY": "MS1 a key", "CLINIKO_USER_AGENT": "MS1rZXk-au1", "CLINIKO_BASE_URL": "http://cliniko.example",
 			"NATS_URL": "http://nats", "REDIS_URL": "redis://:pass@127.0.0.1", "ADMIN_LISTEN": "8321",
+			"ADMIN_TOKEN": "two words of a token",
 		},
 		want: `CLINIKO_API_KEY: the value is not an API key; it is one word, such as …-au1
 CLINIKO_USER_AGENT: the value is not NAME (EMAIL), such as Northside Bridge (ops@northside.example)
@@ -74,7 +78,8 @@ CLINIKO_BASE_URL: the value is not https; http is for a loopback address alone
 NATS_URL: the value is not a URL such as nats://127.0.0.1:4222, or several with commas between; %-encode what is odd in a password
 FINGERPRINT_KEY: is not set; set it to 32 characters or more, the same for every bridge on this Redis: ` +
 			`openssl rand -hex 32 makes one
-ADMIN_LISTEN: the value is not host:port, such as 127.0.0.1:8321`,
+ADMIN_LISTEN: the value is not host:port, such as 127.0.0.1:8321
+ADMIN_TOKEN: the value is not a token; it is one word of 16 to 512 characters: openssl rand -hex 32 makes one`,
 	}} {
 		if _, err := Load("", env(row.env)); errorText(err) != row.want {
 			t.Errorf("got\n%s\nwant\n%s", errorText(err), row.want)
@@ -82,16 +87,23 @@ ADMIN_LISTEN: the value is not host:port, such as 127.0.0.1:8321`,
 	}
 }
 
-// Whoever only listens needs no account, and a wrong place is a fault still.
+// Whoever only listens, or asks a bridge that runs, needs no account, and a wrong place is a fault still.
 func TestPlacesNeedsNoAccount(t *testing.T) {
-	c, err := Places(env(map[string]string{"NATS_URL": "nats://nats.example:4222", "DATA_DIR": "/var/lib/bridge"}))
+	c, err := Places(env(map[string]string{
+		"NATS_URL": "nats://nats.example:4222", "DATA_DIR": "/var/lib/bridge",
+		"ADMIN_LISTEN": ":9000", "ADMIN_TOKEN": "token-of-the-environment",
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := c.NATS.URL.Reveal()+" "+c.DataDir, "nats://nats.example:4222 /var/lib/bridge"; got != want {
+	got := []string{c.NATS.URL.Reveal(), c.DataDir, c.Admin.Listen, c.Admin.Token.Reveal()}
+	want := []string{"nats://nats.example:4222", "/var/lib/bridge", ":9000", "token-of-the-environment"}
+	if !slices.Equal(got, want) {
 		t.Errorf("got %q; want %q", got, want)
 	}
-	if _, err := Places(env(map[string]string{"NATS_URL": "http://nats.example"})); err == nil {
-		t.Error("got no error for a URL that is not one of NATS")
+	for name, wrong := range map[string]string{"NATS_URL": "http://nats.example", "ADMIN_LISTEN": "9000", "ADMIN_TOKEN": "short"} {
+		if _, err := Places(env(map[string]string{name: wrong})); err == nil {
+			t.Errorf("got no error for the %s %s", name, wrong)
+		}
 	}
 }

@@ -71,11 +71,14 @@ func literalSecrets(data []byte) []string {
 			Redis string `yaml:"redis_url"`
 			Key   string `yaml:"fingerprint_key"`
 		} `yaml:"state"`
+		Admin struct {
+			Token string `yaml:"token"`
+		} `yaml:"admin"`
 	}
 	if yaml.Unmarshal(data, &file) != nil {
 		return nil
 	}
-	list := append(passwords(file.State.Redis), file.State.Key)
+	list := append(passwords(file.State.Redis), file.State.Key, file.Admin.Token)
 	for _, a := range file.Accounts {
 		list = append(list, a.Key)
 	}

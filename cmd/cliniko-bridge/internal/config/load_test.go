@@ -118,7 +118,7 @@ func TestLoadReadsEveryKey(t *testing.T) {
 		},
 		Events:  Events{Data: DataThin},
 		DataDir: "testdata/state",
-		Admin:   Admin{Listen: "0.0.0.0:9000"},
+		Admin:   Admin{Listen: "0.0.0.0:9000", Token: NewSecret("token-of-the-operators")},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)

@@ -28,7 +28,11 @@ func (r *reader) config(c *Config, n *yaml.Node) {
 		}},
 		key{name: "data_dir", scalar: func(v value) { c.DataDir = r.absolute(v.text) }},
 		key{name: "admin", node: func(n *yaml.Node, path string) {
-			r.section(n, path, key{name: "listen", scalar: set(r, &c.Admin.Listen, parseListen)})
+			r.section(
+				n, path,
+				key{name: "listen", scalar: set(r, &c.Admin.Listen, parseListen)},
+				key{name: "token", secret: true, scalar: set(r, &c.Admin.Token, parseToken)},
+			)
 		}},
 	)
 	if !r.given("accounts") && n.Kind == yaml.MappingNode {

@@ -24,6 +24,7 @@ var (
 	userAgent   = regexp.MustCompile(`^[^\s[:cntrl:](][^[:cntrl:]]* \([^()@\s[:cntrl:]]+@[^()@\s[:cntrl:]]+\)$`)
 	urlPath     = regexp.MustCompile(`^(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$`)
 	streamName  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
+	adminToken  = regexp.MustCompile(`^[!-~]{16,512}$`) // printable ASCII without space: it goes into a header
 	percent     = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?%$`)
 )
 
@@ -51,6 +52,13 @@ func parseUserAgent(text string) (string, error) {
 func parseFingerprintKey(text string) (Secret, error) {
 	if len([]rune(text)) < shortestKey {
 		return Secret{}, fmt.Errorf("is shorter than %d characters; openssl rand -hex 32 makes one", shortestKey)
+	}
+	return NewSecret(text), nil
+}
+
+func parseToken(text string) (Secret, error) {
+	if !adminToken.MatchString(text) {
+		return Secret{}, errors.New("is not a token; it is one word of 16 to 512 characters: openssl rand -hex 32 makes one")
 	}
 	return NewSecret(text), nil
 }
