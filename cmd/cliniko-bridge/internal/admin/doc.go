@@ -1,7 +1,11 @@
-// Package admin is the HTTP server for operators: health, readiness, metrics, status and a page that shows them. It
-// reads and never changes anything.
+// Package admin is the HTTP server for operators. It shows health, readiness,
+// metrics, status and a page; and it takes two wishes, a sweep and a baseline, which it hands to the bridge. Nothing
+// else can be changed by it.
 //
-// It has no password, and so it listens on loopback unless it is told otherwise. A web page that somebody opens on the
-// same machine could still ask it, under a name of its own that leads to 127.0.0.1; a request whose Host is not a
-// loopback name or address is refused for that reason.
+// It has no password unless it was given a token, and so it listens on loopback unless it is told otherwise. What it
+// shows needs no token, but a web page that somebody opens on the same machine could ask for it, under a name of its own
+// that leads to 127.0.0.1; a request whose Host is not a loopback name or address is refused for that reason.
+//
+// A wish is a POST of JSON. It is refused if a page of another site makes it, if the token that there is does not come
+// with it, and, where the address is open to a network, if there is no token at all.
 package admin

@@ -1,8 +1,10 @@
 package admin
 
 import (
+	"cmp"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +21,12 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		switch {
 		case !s.meant(r.Host):
 			http.Error(w, "this name is not one of this server's; ask under "+s.Addr(), http.StatusMisdirectedRequest)
+		case r.Method == http.MethodPost && slices.Contains(wishes, r.URL.Path):
+			if s.crossOrigin.Check(r) != nil {
+				http.Error(w, "a page of another site can do nothing here", http.StatusForbidden)
+				return
+			}
+			next.ServeHTTP(w, r)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			h.Set("Allow", "GET, HEAD")
 			http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)
@@ -31,11 +39,11 @@ func (s *Server) guard(next http.Handler) http.Handler {
 // meant says whether a request under host was meant for us. A server on loopback has loopback names only: any other
 // that leads here is of somebody who wants a browser to read us. One that listens to a network cannot know its names.
 func (s *Server) meant(host string) bool {
-	if s.listener != nil && !isLoopback(s.Addr()) {
-		return true
-	}
-	return isLoopback(host) || strings.EqualFold(host, s.addr)
+	return !s.local() || isLoopback(host) || strings.EqualFold(host, s.addr)
 }
+
+// local says whether only this machine can ask: the server listens on loopback, or is to.
+func (s *Server) local() bool { return isLoopback(cmp.Or(s.Addr(), s.addr)) }
 
 // isLoopback says whether host, which may have a port, is localhost or a loopback address.
 func isLoopback(host string) bool {

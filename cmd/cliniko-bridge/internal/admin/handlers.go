@@ -19,6 +19,8 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /status", s.status)
 	mux.HandleFunc("GET /{$}", s.page)
+	mux.HandleFunc("POST "+sweepPath, s.wish(s.sweep))
+	mux.HandleFunc("POST "+baselinePath, s.wish(s.baseline))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.deps.Metrics, promhttp.HandlerOpts{
 		ErrorLog: zap.NewStdLog(s.deps.Log),
 	}))
@@ -39,7 +41,7 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	}
 	lines := make([]string, len(reasons))
 	for i, reason := range reasons {
-		lines[i] = strings.Join(strings.Fields(reason), " ")
+		lines[i] = oneLine(reason)
 	}
 	text(w, http.StatusServiceUnavailable, strings.Join(lines, "\n"))
 }
@@ -70,6 +72,8 @@ func (s *Server) broken(w http.ResponseWriter, what string, err error) {
 	s.deps.Log.Error("the admin server could not answer", zap.String("what", what), zap.Error(err))
 	text(w, http.StatusInternalServerError, "this could not be shown; the log says why")
 }
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 func text(w http.ResponseWriter, code int, body string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

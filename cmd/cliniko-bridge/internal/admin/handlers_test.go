@@ -42,6 +42,11 @@ func sample() Status {
 			LastPoll: Time{at.Add(time.Minute)}, NextPoll: Time{at.Add(75 * time.Second)},
 			Events: map[schemas.Verb]int{schemas.Created: 3, schemas.Updated: 71},
 		}, {
+			Name: "appointments", Baseline: BaselineRunning, BaselineLeft: 5500, BaselineSecondsLeft: 70, Tracked: 400,
+			Sweep: &Sweep{
+				Running: true, Last: Time{at.Add(-time.Hour)}, Deleted: 3, Missed: 1, Held: 812, Trouble: "GET /appointments: 503",
+			},
+		}, {
 			Name: "invoices", Baseline: BaselinePending, LastError: "GET /invoices: 403 <script>alert(1)</script>",
 		}},
 	}}}
@@ -69,7 +74,7 @@ func TestStatusHasTheShapeThatIsPromised(t *testing.T) {
 	if err != nil || string(again)+"\n" != string(want) {
 		t.Errorf("read back and written again: got\n%s, %v\nwant\n%s", again, err, want)
 	}
-	if cursor := back.Accounts[0].Resources[1].Cursor; !cursor.IsZero() {
+	if cursor := back.Accounts[0].Resources[2].Cursor; !cursor.IsZero() {
 		t.Errorf("got %v for a time that is never; want zero", cursor)
 	}
 }
@@ -124,6 +129,7 @@ func TestPage(t *testing.T) {
 	for _, want := range []string{
 		"1.2.3", "northside", "patients", "10412", "2027-03-27T10:03:57Z", "never", "3 created 71 updated",
 		`href="/healthz"`, `href="/readyz"`, `href="/metrics"`, `href="/status"`, "61 requests in the last minute, of 180",
+		"running, 5500 left", "running, 3 deleted, 1 missed, 812 held, GET /appointments: 503",
 		html.EscapeString("<script>"),
 	} {
 		if !strings.Contains(body, want) {

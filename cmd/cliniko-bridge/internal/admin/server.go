@@ -11,9 +11,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/config"
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
-// Deps is what the server shows. Its functions may be called by several requests at once and must not block for long.
+// Deps is what the server shows and does. Its functions may be called by several requests at once and must not block for long.
 type Deps struct {
 	// Version is the bridge's version, for the page.
 	Version string
@@ -22,6 +25,16 @@ type Deps struct {
 	Ready func(ctx context.Context) []string
 	// Status returns what the bridge is doing. Default: nil, no accounts.
 	Status func() Status
+	// Sweep begins to look for what is gone or was missed, in resources of account, all of them if there are none; accept
+	// lets the limit for mass disappearance pass this once for these resources. account "" is every account that this
+	// process leads. It returns at once, and from then on Status says of each of them that its sweep is running, until it
+	// is done. Its error says in a plain sentence why it cannot begin. Default: nil, it never can.
+	Sweep func(account string, resources []schemas.Resource, accept bool) error
+	// Baseline begins the baseline of a resource anew. As Sweep: from its return on Status does not say of the resource
+	// that its baseline is complete, until it is again.
+	Baseline func(account string, resource schemas.Resource) error
+	// Token must come with every call of the two. Default: empty; they need none on loopback, and are refused elsewhere.
+	Token config.Secret
 	// Metrics is what /metrics gathers. Default: nil, nothing.
 	Metrics prometheus.Gatherer
 	// Log takes what goes wrong in the server. Default: nil, nowhere.
@@ -42,6 +55,8 @@ type Server struct {
 	addr     string
 	deps     Deps
 	listener net.Listener // nil before Listen
+	// crossOrigin tells what a browser asks for on behalf of a page of another site.
+	crossOrigin http.CrossOriginProtection
 }
 
 // New returns a server for addr, host:port, where port 0 takes a free one. It starts nothing.

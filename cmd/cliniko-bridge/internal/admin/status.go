@@ -2,6 +2,8 @@ package admin
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
@@ -29,6 +31,10 @@ type Resource struct {
 	Name schemas.Resource `json:"name"`
 	// Baseline is BaselinePending, BaselineRunning or BaselineComplete.
 	Baseline string `json:"baseline"`
+	// BaselineLeft is how many records the baseline has still to read, and BaselineSecondsLeft how long that takes, about.
+	// Both are 0 if it is complete, or not known.
+	BaselineLeft        int `json:"baseline_left,omitempty"`
+	BaselineSecondsLeft int `json:"baseline_seconds_left,omitempty"`
 	// Tracked is how many records are known.
 	Tracked int `json:"tracked"`
 	// Cursor is how far the resource's own list was read: the API's clock.
@@ -40,6 +46,42 @@ type Resource struct {
 	LastError string `json:"last_error"`
 	// Events counts what was published since the process began, by verb.
 	Events map[schemas.Verb]int `json:"events"`
+	// Sweep is the search for what is gone or was missed; nil if there never was one.
+	Sweep *Sweep `json:"sweep,omitempty"`
+}
+
+// A Sweep is the search of one resource for what is gone or was missed. While it is running the counts are those so far.
+type Sweep struct {
+	// Running says that it is under way, or asked for and not begun.
+	Running bool `json:"running"`
+	// Last is when the last one was done, by the bridge's clock.
+	Last Time `json:"last"`
+	// Deleted is how many records were told as deleted, and Missed how many were found that nobody had been told of.
+	Deleted int `json:"deleted"`
+	Missed  int `json:"missed"`
+	// Held is how many records are gone of which nothing is told, since they are more than the limit allows: an operator
+	// must find out why, and accept it.
+	Held int `json:"held"`
+	// Trouble is why the last one could not be done, "" if it could.
+	Trouble string `json:"trouble"`
+}
+
+// String says it all in one line: "running, 3 deleted, 0 missed". The time of the last one is left out.
+func (s Sweep) String() string {
+	var parts []string
+	if s.Running {
+		parts = append(parts, "running")
+	}
+	if s.Running || !s.Last.IsZero() {
+		parts = append(parts, fmt.Sprintf("%d deleted, %d missed", s.Deleted, s.Missed))
+	}
+	if s.Held > 0 {
+		parts = append(parts, fmt.Sprintf("%d held", s.Held))
+	}
+	if s.Trouble != "" {
+		parts = append(parts, s.Trouble)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // The values of Resource.Baseline.

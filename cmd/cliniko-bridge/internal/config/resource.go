@@ -37,6 +37,10 @@ func settable() []string {
 	return names
 }
 
+// ParseResource parses the name of a resource that an account can follow. Its error is a predicate, to stand behind the
+// name: "is not a resource; did you mean patients?".
+func ParseResource(text string) (schemas.Resource, error) { return known(catalogue())(text) }
+
 // known parses one of names.
 func known(names []string) func(string) (schemas.Resource, error) {
 	return func(text string) (schemas.Resource, error) {
