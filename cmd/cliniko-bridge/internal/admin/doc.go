@@ -1,4 +1,4 @@
-// Package admin is the HTTP server for operators. It shows health, readiness,
+// Package admin is the HTTP server for operators, and the [Client] that speaks with it. It shows health, readiness,
 // metrics, status and a page; and it takes two wishes, a sweep and a baseline, which it hands to the bridge. Nothing
 // else can be changed by it.
 //
