@@ -45,6 +45,9 @@ func (s Style) paint(c color.Attribute, text string) string {
 	return p.Sprint(text)
 }
 
+// Line is text as one line that is fit for a terminal, wherever it comes from.
+func Line(text string) string { return printable(text) }
+
 // printable replaces what a terminal may act on by "?", and everything that would end a line or a column by a space.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
