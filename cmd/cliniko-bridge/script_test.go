@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 //	awaitfile FILE REGEXP      waits until FILE has a match
 //	awaitlistener              waits until somebody follows the events of the bridge under DATA_DIR
 //	fetch URL                  prints what URL answers with 200
+//	pretend STATUS...          starts a server for operators at ADMIN_LISTEN, with no bridge behind it; see startPretender
 //	keys FILE                  prints the keys of the JSON in FILE, one path a line
 func TestScripts(t *testing.T) {
 	if testing.Short() {
@@ -52,7 +53,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"clinic": startClinic, "fault": injectFault, "edit": editRecord, "exits": exits, "await": await,
-			"awaitfile": awaitFile, "awaitlistener": awaitListener, "fetch": fetch, "keys": printKeys,
+			"pretend": startPretender, "awaitfile": awaitFile, "awaitlistener": awaitListener, "fetch": fetch, "keys": printKeys,
 		},
 	})
 }
