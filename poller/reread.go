@@ -92,5 +92,6 @@ func (s *sweep) hand(ctx context.Context, r *reader, p *cliniko.Page) error {
 	}
 	out, err := r.accept(ctx, schemas.Page{Feed: r.feed.Name, Implies: r.feed.Implies, Mark: mark, Swept: true, Records: old})
 	s.status.Missed += out.Missed
+	s.count()
 	return err
 }

@@ -36,6 +36,7 @@ type resource struct {
 	mu    sync.Mutex // guards the following
 	entry cron.EntryID
 	shown Status
+	sweep SweepStatus
 }
 
 // Status is how one resource is doing, for people to read.
@@ -49,17 +50,18 @@ type Status struct {
 	NextPoll  time.Time
 	LastError string // of the last poll of the resource's own list, "" if it came through
 	Events    map[schemas.Verb]int
-	Sweep     SweepStatus
+	// Sweep is how the resource's sweep goes, or how the last one ended; nil if it is never swept.
+	Sweep *SweepStatus
 }
 
 func newResource(c *Config, spec schemas.Spec, schedule cron.Schedule) *resource {
 	r := &resource{
 		account: c.Account, spec: spec, source: c.Source, sink: c.Sink, inventory: c.Inventory, swept: c.Swept,
-		metrics: c.Metrics, step: newTurn(), shown: Status{Sweep: c.Sweeps[spec.Resource]},
+		metrics: c.Metrics, step: newTurn(), sweep: c.Sweeps[spec.Resource],
 		schedule: stagger(schedule, c.Account+"/"+string(spec.Resource)),
 		log:      c.Log.With(zap.String("account", c.Account), zap.String("resource", string(spec.Resource))),
 	}
-	if held := r.shown.Sweep.Held; held > 0 {
+	if held := r.sweep.Held; held > 0 {
 		r.metrics.held.WithLabelValues(r.account, string(spec.Resource)).Set(float64(held))
 	}
 	for i, feed := range spec.Feeds {
@@ -100,6 +102,10 @@ func (r *resource) status() Status {
 		s.Baseline = "pending"
 	}
 	s.Events = maps.Clone(s.Events)
+	if r.spec.Shape == schemas.Collection {
+		sweep := r.sweep
+		s.Sweep = &sweep
+	}
 	return s
 }
 

@@ -227,7 +227,7 @@ func (s *shelf) sweep(t *testing.T, accept bool) (status SweepStatus, took time.
 		start := time.Now()
 		ctx := t.Context()
 		p.sweep(ctx, ctx, order{resources: p.resources, accept: accept})
-		status, took = p.Status()[0].Sweep, time.Since(start)
+		status, took = *p.Status()[0].Sweep, time.Since(start)
 	})
 	return status, took
 }

@@ -24,7 +24,7 @@ import (
 // SweepStatus is how the last sweep of a resource ended.
 type SweepStatus struct {
 	Running bool
-	Last    time.Time // our clock; when it ended, zero if there was none
+	Last    time.Time // our clock; when it ended, zero if none has
 	UpTo    time.Time // the API's clock: changes up to here were read by a sweep; zero if there was none
 	Deleted int       // records that it told as deleted
 	Missed  int       // records that it found and following the feeds had not
@@ -86,7 +86,7 @@ func (p *Poller) Sweep(resources []schemas.Resource, accept bool) error {
 		return ErrSweeping
 	}
 	for _, r := range o.resources {
-		r.sweeping(func(s *SweepStatus) { s.Running = true })
+		r.sweeping(func(s *SweepStatus) { *s = SweepStatus{Running: true, UpTo: s.UpTo, Held: s.Held} })
 	}
 	p.sweeper.orders <- o
 	return nil
@@ -267,6 +267,7 @@ func (s *sweep) confirmOne(stop, work context.Context, id schemas.ID) error {
 		live := s.readers[0].feed.Name
 		out, err := s.resource.accept(work, schemas.Page{Feed: live, Mark: s.standing.Marks[live], Swept: true, Gone: []schemas.ID{id}})
 		s.status.Deleted += out.Events[schemas.Deleted]
+		s.count()
 		return err
 	})
 }
@@ -305,9 +306,14 @@ func (s *sweep) end(err error) {
 	}
 }
 
+// count shows what was found so far.
+func (s *sweep) count() {
+	s.sweeping(func(shown *SweepStatus) { shown.Deleted, shown.Missed = s.status.Deleted, s.status.Missed })
+}
+
 // sweeping changes what is shown of the resource's sweep.
 func (r *resource) sweeping(change func(*SweepStatus)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	change(&r.shown.Sweep)
+	change(&r.sweep)
 }

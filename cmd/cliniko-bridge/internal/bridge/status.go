@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/admin"
+	"github.com/cliniko-bridge/cliniko-bridge/poller"
 )
 
 // Status is what /status shows.
@@ -22,13 +23,22 @@ func (b *Bridge) Status() admin.Status {
 				out.Resources = append(out.Resources, admin.Resource{
 					Name: r.Resource, Baseline: r.Baseline, Tracked: r.Tracked, Cursor: admin.Time{Time: r.Cursor},
 					LastPoll: admin.Time{Time: r.LastPoll}, NextPoll: admin.Time{Time: r.NextPoll},
-					LastError: r.LastError, Events: r.Events,
+					LastError: r.LastError, Events: r.Events, Sweep: sweepOf(r.Sweep),
 				})
 			}
 		}
 		s.Accounts = append(s.Accounts, out)
 	}
 	return s
+}
+
+func sweepOf(s *poller.SweepStatus) *admin.Sweep {
+	if s == nil {
+		return nil
+	}
+	return &admin.Sweep{
+		Running: s.Running, Last: admin.Time{Time: s.Last}, Deleted: s.Deleted, Missed: s.Missed, Held: s.Held, Trouble: s.Trouble,
+	}
 }
 
 // Ready returns one sentence for each reason why the bridge does not do its work: it has not come through its start,
