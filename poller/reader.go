@@ -23,11 +23,12 @@ type reader struct {
 	// plain says that the list refused the feed's own filters, so that it is asked without them. Guarded by step.
 	plain bool
 	// deep and whole belong to the following of the feed; see live.go. Guarded by step.
-	deep  deepRead
-	whole wholeSecond
-	size  size
-	asked int // rows asked for at last
-	aside map[cliniko.BadRow]bool
+	deep   deepRead
+	whole  wholeSecond
+	size   size
+	asked  int // rows asked for at last
+	aside  map[cliniko.BadRow]bool
+	lesser lesser // of a single object; see single.go
 
 	following, base backoff // of the feed and of its baseline: a heavy old page must not slow what is fresh
 }
@@ -167,6 +168,9 @@ func (r *reader) wrap(err error, from time.Time) error {
 	name := string(r.spec.Resource)
 	if !r.live() {
 		name += " (" + r.feed.Name + ")"
+	}
+	if from.IsZero() {
+		return fmt.Errorf("poll %s/%s: %w", r.account, name, err)
 	}
 	return fmt.Errorf("poll %s/%s since %s: %w", r.account, name, schemas.FormatStamp(from), err)
 }

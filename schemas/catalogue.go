@@ -49,6 +49,8 @@ type Feed struct {
 	// Stamp is the field by which the feed is filtered and sorted, and which its cursor holds. "" for a feed that has
 	// none: it is read whole each time.
 	Stamp string
+	// Fallback is the path of a lesser form of a single object, for those whom Path answers 403. "" if there is none.
+	Fallback string
 	// Implies is the state of a record that the feed shows, if the record itself does not tell. Default: live.
 	Implies State
 }

@@ -132,6 +132,13 @@ func TestEachShapeHasWhatItNeeds(t *testing.T) {
 			default:
 				t.Errorf("no such shape: %s", spec.Shape)
 			}
+			lesser := ""
+			if spec.Resource == "settings" {
+				lesser = "/settings/public"
+			}
+			if live.Fallback != lesser {
+				t.Errorf("got the fallback %q, want %q", live.Fallback, lesser)
+			}
 			if nested := spec.Shape == schemas.Nested || spec.Shape == schemas.PerParent; nested {
 				if parent, ok := schemas.Lookup(spec.Edition, spec.Parent); !ok || parent.Shape != schemas.Collection {
 					t.Errorf("the parent %q is no list", spec.Parent)

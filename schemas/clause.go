@@ -71,6 +71,8 @@ func (s *Spec) clause(word string, args []string) error {
 		if len(args) == 2 {
 			live.Key = args[1]
 		}
+	case word == "fallback" && len(args) == 1 && s.Shape == Singleton:
+		live.Fallback = args[0]
 	case word == "slots" && len(args) == 1:
 		s.Shape, s.Item = Slots, ""
 		*live = Feed{Name: Live, Path: args[0], Key: live.Key}

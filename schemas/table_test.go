@@ -14,6 +14,7 @@ func TestFaultsOfTheCatalogue(t *testing.T) {
 		{"# a comment\n\npatients\n    id  id  2018\n", `line 4: patients: id: no edition "2018"`},
 		{"patients\n    2017  @every 10s; hides archived\n", "patients: 2017: hides with 1 words is no clause"},
 		{"patients\n    2017  @every 10s; off please\n", "patients: 2017: off with 1 words is no clause"},
+		{"patients\n    2017  @every 10s; fallback /people\n", "patients: 2017: fallback with 1 words is no clause"},
 		{"patients\n    2025  @every 10s;\n", "patients: 2025: an empty clause"},
 	} {
 		list, err := parseCatalogue(test.text)

@@ -85,3 +85,34 @@ data_dir: %q
 		t.Errorf("%d resources are followed, want two of the edition of 2025", got)
 	}
 }
+
+// Settings that the key's role may not see are followed by their public part.
+func TestSettingsOfALesserRoleAreFollowed(t *testing.T) {
+	for _, edition := range []clinikotest.Edition{clinikotest.Edition2017, clinikotest.Edition2025} {
+		t.Run(string(edition), func(t *testing.T) {
+			server := publishertest.Start(t, publishertest.Options{})
+			clinic := clinikotest.New(clinikotest.Options{Edition: edition, Role: clinikotest.Receptionist()})
+			clinic.Populate(clinikotest.Sizes{"taxes": 2})
+			api := clinikotest.NewServer(clinic)
+			t.Cleanup(api.Close)
+			b := start(t, fmt.Sprintf(`
+accounts:
+  - {api_key: %q, user_agent: "Test (ops@clinic.example)", base_url: %q, api: %q, resources: [settings]}
+resources: {settings: {schedule: "@every 1s"}}
+nats: {url: %q, subject: "cliniko.{account}.{resource}.{verb}"}
+data_dir: %q
+`, clinic.Key(), api.URL, edition, server.URL(), t.TempDir()))
+			within(t, time.Minute, "the baseline", func() bool { return complete(b) })
+			if st := b.Status().Accounts[0].Resources[0]; st.LastError != "" {
+				t.Errorf("the settings: %s", st.LastError)
+			}
+			if changed := clinic.EditField("settings", "settings"); len(changed) == 0 {
+				t.Fatal("nothing was changed")
+			}
+			s := &scene{account: "default", resource: "settings", clinic: clinic, id: "settings"}
+			if told := s.told(t, server.JetStream(t), 1); len(told) != 1 || told[0] != schemas.Updated {
+				t.Errorf("told %v", told)
+			}
+		})
+	}
+}

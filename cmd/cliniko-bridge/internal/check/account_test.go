@@ -187,3 +187,9 @@ func TestRefusalIsAskedAgainWithoutSort(t *testing.T) {
 		t.Errorf("patients were asked for by %q, want both and then the filter alone", queries)
 	}
 }
+
+// Settings that the key's role may not see are followed in part, and check says so.
+func TestSettingsOfALesserRole(t *testing.T) {
+	s := newSetup(t, clinikotest.Options{Role: clinikotest.Receptionist()})
+	wants(t, s.run(), "northside: settings", render.Warning, "what /settings/public shows of it is followed instead")
+}

@@ -67,11 +67,17 @@ func (c *caller) resource(ctx context.Context, spec schemas.Spec) (finding, erro
 // single asks for a resource that is one object.
 func (c *caller) single(ctx context.Context, spec schemas.Spec, what string) (finding, error) {
 	_, _, err := c.client.Get(ctx, cliniko.Query{Path: spec.Feeds[0].Path, Lane: cliniko.LaneLive})
+	var rows Report
+	var e *cliniko.Error
+	if instead := spec.Feeds[0].Fallback; instead != "" && errors.As(err, &e) && e.Kind == cliniko.Forbidden {
+		_, _, err = c.client.Get(ctx, cliniko.Query{Path: instead, Lane: cliniko.LaneLive})
+		rows.warn(what, "403: this key's user may not see it; what %s shows of it is followed instead", instead)
+	} else {
+		rows.ok(what, "it is read whole by each poll")
+	}
 	if err != nil {
 		return finding{spec: spec, row: c.unserved(what, err), total: -1}, err
 	}
-	var rows Report
-	rows.ok(what, "it is read whole by each poll")
 	return finding{spec: spec, row: rows[0], served: true, total: 1}, nil
 }
 
