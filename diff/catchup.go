@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -155,7 +156,7 @@ func (c *catching) follow(next *state, s *stored) {
 	next.Began = e.Began
 	for _, feed := range c.r.spec.Feeds {
 		mark := next.Marks[feed.Name]
-		if e.Time.After(mark.Cursor) {
+		if feed.Stamp != "" && e.Time.After(mark.Cursor) {
 			mark.Cursor, mark.Horizon = e.Time, e.Time
 		}
 		next.Marks[feed.Name] = mark
@@ -203,7 +204,11 @@ func (r *resource) reprint(e *schemas.Event) ([]byte, *shape, error) {
 			return nil, nil, err
 		}
 		f.states.set |= verbState(e.Verb) // a state that the record does not tell itself
-		return pack(e.Sequence, e.Time, &f), f.shape, nil
+		updated := e.Time
+		if r.unstamped() {
+			updated = time.Time{} // the event's is when it was seen
+		}
+		return pack(e.Sequence, updated, &f), f.shape, nil
 	}
 	if e.Print == nil {
 		return nil, nil, errNoPrint

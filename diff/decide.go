@@ -214,8 +214,11 @@ func (r *resource) meet(st *state, page *schemas.Page, rec *schemas.Record, fres
 	if r.snapshot && st.Rebuilt != "" && horizon.Equal(st.Began) && rec.Stamp.Equal(horizon) {
 		return existing // the store was lost, or we stopped, behind the first snapshots of the opening look
 	}
-	if page.First || rec.Stamp.Before(horizon) && !st.Marks[schemas.BaselineOf(page.Feed)].Done {
+	if page.First || (r.unstamped() || rec.Stamp.Before(horizon)) && !st.Marks[schemas.BaselineOf(page.Feed)].Done {
 		return existing
+	}
+	if r.unstamped() && r.spec.Shape != schemas.Singleton {
+		return verdict{verbs: []schemas.Verb{schemas.Created}} // it was not there when the baseline came by its place
 	}
 	// It is older than the bridge and was not listed until now, or it changed before the baseline came to it. What it
 	// went into since then, it tells itself.
@@ -238,13 +241,17 @@ func (r *resource) meet(st *state, page *schemas.Page, rec *schemas.Record, fres
 func (r *resource) event(st *state, page *schemas.Page, rec *schemas.Record, fresh *fingerprint, sequence uint64,
 	verb schemas.Verb, changed []string,
 ) schemas.Event {
+	when := rec.UpdatedAt
+	if r.unstamped() {
+		when = page.ReadAt.UTC().Truncate(time.Second) // nobody says when it changed: it is when that was seen
+	}
 	e := schemas.Event{
 		ID:       eventID(r.account, r.name, rec.ID, sequence, fresh.whole),
 		Account:  r.account,
 		Resource: r.name,
 		RecordID: rec.ID,
 		Verb:     verb,
-		Time:     rec.UpdatedAt, Sequence: sequence,
+		Time:     when, Sequence: sequence,
 		Record: rec.Raw, Changed: changed, ObservedAt: page.ReadAt,
 		Began: st.Began,
 	}
@@ -262,6 +269,9 @@ func (r *resource) event(st *state, page *schemas.Page, rec *schemas.Record, fre
 	}
 	return e
 }
+
+// unstamped says that the resource's records have no updated_at: they are read whole, time and again.
+func (r *resource) unstamped() bool { return len(r.spec.Feeds) > 0 && r.spec.Feeds[0].Stamp == "" }
 
 // eventID names one change of one record for ever: the same change gives the same id, A to B to A gives three.
 func eventID(account string, name schemas.Resource, id schemas.ID, sequence, whole uint64) string {

@@ -66,6 +66,11 @@ func row(id string, created, updated int, name string) schemas.Record {
 
 // testSpec is a resource with a list for each hidden state, as patients and appointments have them.
 func testSpec(name schemas.Resource) schemas.Spec {
+	if name == referrals {
+		return schemas.Spec{
+			Resource: name, Shape: schemas.PerParent, Fields: []string{"notes", "subcategory"}, Feeds: []schemas.Feed{{Name: schemas.Live}},
+		}
+	}
 	return schemas.Spec{
 		Resource: name, Shape: schemas.Collection,
 		Fields: []string{"id", "created_at", "updated_at", "name", "city", "archived_at", "cancelled_at", "deleted_at"},
