@@ -43,6 +43,9 @@ func rest(ctx context.Context, d time.Duration) bool {
 
 // baseline reads the feed's baseline to its end, or to the first failure. It tells whether a step was taken.
 func (r *reader) baseline(stop, work context.Context) (moved bool) {
+	if r.walks() {
+		return r.firstWalk(stop, work) // a step of it: there may be thousands, and other baselines wait
+	}
 	defer r.survive(&r.base)
 	for stop.Err() == nil && r.base.due() && r.pending(stop) {
 		// The wait for the budget comes before the turn, so that live polling does not wait behind it.

@@ -42,6 +42,10 @@ func (r *reader) poll(stop, work context.Context) {
 	if stop.Err() != nil || !r.following.due() {
 		return
 	}
+	if r.walks() {
+		r.laterWalk(stop, work)
+		return
+	}
 	read := r.follow
 	if r.spec.Shape == schemas.Singleton {
 		read = r.single

@@ -30,6 +30,9 @@ type reader struct {
 	aside  map[cliniko.BadRow]bool
 	lesser lesser // of a single object; see single.go
 
+	walk   *walk    // the first one, while it is under way; owned by the baselines
+	absent absences // what later walks have not met; owned by poll, which never runs twice at once
+
 	following, base backoff // of the feed and of its baseline: a heavy old page must not slow what is fresh
 }
 
@@ -70,8 +73,8 @@ func (r *reader) setAside(bad cliniko.BadRow) {
 	if r.aside[bad] {
 		return
 	}
-	if r.aside == nil || len(r.aside) >= maxAside {
-		r.aside = make(map[cliniko.BadRow]bool)
+	if len(r.aside) >= maxAside {
+		clear(r.aside)
 	}
 	r.aside[bad] = true
 	r.metrics.badRows.WithLabelValues(string(r.spec.Resource)).Inc()
@@ -174,3 +177,12 @@ func (r *reader) wrap(err error, from time.Time) error {
 	}
 	return fmt.Errorf("poll %s/%s since %s: %w", r.account, name, schemas.FormatStamp(from), err)
 }
+
+// is says that err is an answer of the API of that kind.
+func is(err error, kind cliniko.Kind) bool {
+	e, ok := errors.AsType[*cliniko.Error](err)
+	return ok && e.Kind == kind
+}
+
+// itemPath is the address of one record.
+func itemPath(item string, id schemas.ID) string { return strings.Replace(item, "{id}", string(id), 1) }

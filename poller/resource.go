@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"sync"
@@ -15,17 +16,18 @@ import (
 
 // A resource is one resource of the account, with a reader for each of its feeds.
 type resource struct {
-	account   string
-	spec      schemas.Spec
-	source    Source
-	sink      Sink
-	inventory Inventory
-	swept     func(schemas.Resource, SweepStatus)
-	log       *zap.Logger
-	metrics   *Metrics
-	schedule  cron.Schedule
-	readers   []*reader // the first reads the resource's own list
-	polls     int       // how many there were; owned by poll, which never runs twice at once
+	account      string
+	spec         schemas.Spec
+	source       Source
+	sink         Sink
+	inventory    Inventory // nil if nothing looks for what is gone
+	confirmAfter time.Duration
+	swept        func(schemas.Resource, SweepStatus)
+	log          *zap.Logger
+	metrics      *Metrics
+	schedule     cron.Schedule
+	readers      []*reader // the first reads the resource's own list
+	polls        int       // how many there were; owned by poll, which never runs twice at once
 
 	// step is held from a request until what it brought is accepted, so that two readings of one resource are
 	// accepted in the order in which they were made.
@@ -44,7 +46,7 @@ type Status struct {
 	Resource  schemas.Resource
 	Baseline  string // "pending", "running" or "complete"
 	Tracked   int
-	Remaining int       // records that the baseline has still to read; -1 if not known
+	Remaining int       // records, or parents of records, that the baseline has still to read; -1 if not known
 	Cursor    time.Time // of the resource's own list; the API's clock
 	LastPoll  time.Time // our clock; when the last poll of the resource's own list that came through ended
 	NextPoll  time.Time
@@ -57,7 +59,7 @@ type Status struct {
 func newResource(c *Config, spec schemas.Spec, schedule cron.Schedule) *resource {
 	r := &resource{
 		account: c.Account, spec: spec, source: c.Source, sink: c.Sink, inventory: c.Inventory, swept: c.Swept,
-		metrics: c.Metrics, step: newTurn(), sweep: c.Sweeps[spec.Resource],
+		metrics: c.Metrics, step: newTurn(), confirmAfter: cmp.Or(c.ConfirmAfter, defaultConfirmAfter), sweep: c.Sweeps[spec.Resource],
 		schedule: stagger(schedule, c.Account+"/"+string(spec.Resource)),
 		log:      c.Log.With(zap.String("account", c.Account), zap.String("resource", string(spec.Resource))),
 	}
@@ -69,7 +71,7 @@ func newResource(c *Config, spec schemas.Spec, schedule cron.Schedule) *resource
 		if i == 0 {
 			lane = cliniko.LaneLive
 		}
-		r.readers = append(r.readers, &reader{resource: r, feed: feed, lane: lane})
+		r.readers = append(r.readers, &reader{resource: r, feed: feed, lane: lane, aside: make(map[cliniko.BadRow]bool)})
 	}
 	return r
 }
@@ -90,8 +92,14 @@ func (r *resource) poll(stop, work context.Context) {
 // is shown, and there are up to three such feeds.
 const sideEvery = 3
 
-// RequestsPerPoll is how many requests a poll of spec takes on average, if there is no news.
-func RequestsPerPoll(spec schemas.Spec) float64 { return 1 + float64(len(spec.Feeds)-1)/sideEvery }
+// RequestsPerPoll is how many requests a poll of spec takes on average, if there is no news. What lies below the records of
+// another resource takes one for each of these, of which there are parents, and their lists.
+func RequestsPerPoll(spec schemas.Spec, parents int) float64 {
+	if spec.Parent != "" {
+		return float64(parents + 1 + parents/mostRows)
+	}
+	return 1 + float64(len(spec.Feeds)-1)/sideEvery
+}
 
 func (r *resource) status() Status {
 	r.mu.Lock()

@@ -259,6 +259,6 @@ func start(t *testing.T, p *Poller) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-func forbidden(path string) error {
+func notAllowed(path string) error {
 	return &cliniko.Error{Kind: cliniko.Forbidden, Path: path, Status: 403}
 }

@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -113,7 +114,7 @@ func (p *Poller) sweep(stop, work context.Context, o order) {
 		open = append(open, &sweep{resource: r, limit: p.Limit, accept: o.accept})
 	}
 	for n := range sweepRounds {
-		if len(open) == 0 || n > 0 && !rest(stop, p.confirmAfter()) {
+		if len(open) == 0 || n > 0 && !rest(stop, cmp.Or(p.ConfirmAfter, defaultConfirmAfter)) {
 			break
 		}
 		last := n == sweepRounds-1
@@ -122,13 +123,6 @@ func (p *Poller) sweep(stop, work context.Context, o order) {
 	for _, r := range o.resources {
 		r.sweeping(func(s *SweepStatus) { s.Running = false })
 	}
-}
-
-func (p *Poller) confirmAfter() time.Duration {
-	if p.ConfirmAfter > 0 {
-		return p.ConfirmAfter
-	}
-	return defaultConfirmAfter
 }
 
 // A sweep is that of one resource.

@@ -141,7 +141,7 @@ func TestAnAnswerThatIsNoAnswerTellsNothing(t *testing.T) {
 				delete(s.rows, 3)
 				s.before = func(path string) error {
 					if (path == "/patients") == (of == "/patients") {
-						return forbidden(path)
+						return notAllowed(path)
 					}
 					return nil
 				}
