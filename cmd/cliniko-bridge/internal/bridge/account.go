@@ -38,11 +38,11 @@ func newAccount(b *Bridge, cfg *config.Account) (*account, error) {
 	return a, ClientConfig(cfg).Validate()
 }
 
-// Specs are the rows of the catalogue that the account's poller reads: collections and singletons, without those that
-// are off unless the configuration names them.
+// Specs are the rows of the catalogue that the account's poller reads: those that the configuration names, or all that are
+// not off. Free slots are not read.
 func Specs(cfg *config.Account, edition schemas.Edition) []schemas.Spec {
 	return slices.DeleteFunc(schemas.Catalogue(edition), func(spec schemas.Spec) bool {
-		if spec.Shape != schemas.Collection && spec.Shape != schemas.Singleton {
+		if spec.Shape == schemas.Slots {
 			return true
 		}
 		if cfg.Resources != nil {

@@ -16,8 +16,8 @@ import (
 // maxSkew is how far our clock may be from the API's. A Date header is to the second.
 const maxSkew = 5 * time.Second
 
-// Requests is how often an account is asked at the most: one request for each resource, and two to find out the edition and
-// try the key. Beside a bridge that uses all of its budget of 180, an account of the later edition may see a 429 from it,
+// Requests is how often an account is asked at the most: one request for each resource, or two, and two to find out the
+// edition and try the key. Beside a bridge that uses all of its budget of 180, an account of the later edition may see a 429 from it,
 // which both of them wait out.
 const Requests = 42
 

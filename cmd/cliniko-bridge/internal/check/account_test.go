@@ -8,6 +8,7 @@ import (
 
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/render"
 	"github.com/cliniko-bridge/cliniko-bridge/poller/clinikotest"
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
 // A wrong key is said once, with the shard that it was tried at, and the resources are not asked with it.
@@ -174,6 +175,7 @@ func TestTwoAccounts(t *testing.T) {
 // Which part of a request is refused is found out by leaving out the sort and keeping the filter.
 func TestRefusalIsAskedAgainWithoutSort(t *testing.T) {
 	s := newSetup(t, clinikotest.Options{})
+	s.more = "    resources: [appointments, patients]\n" // the key is tried with the first
 	s.api.Inject(clinikotest.Rule{Fault: clinikotest.Status(400), Resource: "patients", Next: 1})
 	s.run()
 	var queries []string
@@ -192,4 +194,18 @@ func TestRefusalIsAskedAgainWithoutSort(t *testing.T) {
 func TestSettingsOfALesserRole(t *testing.T) {
 	s := newSetup(t, clinikotest.Options{Role: clinikotest.Receptionist()})
 	wants(t, s.run(), "northside: settings", render.Warning, "what /settings/public shows of it is followed instead")
+}
+
+// What lies below the records of another resource is asked for at the first of them, and paced by how many there are.
+func TestResourcesBelowOthers(t *testing.T) {
+	s := newSetup(t, clinikotest.Options{})
+	s.more = "    resources: [referral_sources, practitioner_reference_numbers, patients]\nresources:\n  referral_sources: {schedule: \"@every 1h\"}\n"
+	report := s.run()
+	wants(t, report, "northside: referral_sources", render.OK, "read for each of the patients, 250 requests at least")
+	wants(t, report, "northside: practitioner_reference_numbers", render.OK, "read for each of the practitioners")
+	wants(t, report, "northside: polling", render.OK, "requests a minute")
+	wants(t, report, "northside: baseline", render.OK, "2")
+
+	s.api.SetRole(&clinikotest.Role{Forbidden: []schemas.Resource{"referral_sources"}})
+	wants(t, s.run(), "northside: referral_sources", render.Warning, "403: this key's user may not see it")
 }

@@ -117,7 +117,7 @@ func TestAllIsWell(t *testing.T) {
 	wants(t, report, "northside: clock", render.OK, "within 5s")
 	wants(t, report, "northside: patients", render.OK, "250 records")
 	wants(t, report, "northside: polling", render.OK, `59 of 180 requests a minute; the most often appointments by "@every 5s"`)
-	wants(t, report, "northside: baseline", render.OK, "22 requests, less than a minute") // 3 + 2 + 17 of one page
+	wants(t, report, "northside: baseline", render.OK, "273 requests, about 3 minutes") // 3 + 2 + 18 of one page, and a referral source for each patient
 	wants(t, report, "NATS", render.OK, "`run` starts a server inside")
 	wants(t, report, "store", render.OK, "`run` makes ")
 	wants(t, report, "fingerprint key", render.OK, "`run` makes ")

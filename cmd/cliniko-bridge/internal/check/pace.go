@@ -36,11 +36,15 @@ func pace(name string, served []finding, schedule func(schemas.Spec) string, bud
 			out.bad(name+": polling", "the schedule of %s: %s", f.spec.Resource, err)
 			return out
 		}
-		rate := busiest(s, time.Now().UTC()) * poller.RequestsPerPoll(f.spec)
+		rate := busiest(s, time.Now().UTC())
+		if f.spec.Parent != "" {
+			rate = daily(s, time.Now().UTC()) // reading takes until it is done, behind what is more urgent
+		}
+		rate *= poller.RequestsPerPoll(f.spec, f.parents)
 		if wanted += rate; rate > often {
 			most, often = fmt.Sprintf("%s by %q", f.spec.Resource, text), rate
 		}
-		pages += max(1, (f.total+pageSize-1)/pageSize)
+		pages += max(1, (f.total+pageSize-1)/pageSize, f.parents)
 	}
 	if wanted > float64(budget) {
 		out.warn(name+": polling", "the schedules ask for %.0f requests a minute and the budget is %d: polls come %.1f times as "+
@@ -59,11 +63,25 @@ func pace(name string, served []finding, schedule func(schemas.Spec) string, bud
 // busiest is how many runs a minute s asks for, over the busiest of the next 24 hours: a schedule may be for the hours
 // of work alone.
 func busiest(s cron.Schedule, now time.Time) float64 {
-	var runs [24]int
-	for t := s.Next(now); !t.IsZero() && t.Sub(now) < 24*time.Hour; t = s.Next(t) {
-		runs[int(t.Sub(now)/time.Hour)]++
-	}
+	runs := hours(s, now)
 	return float64(slices.Max(runs[:])) / 60
+}
+
+// daily is how many runs a minute s asks for, over a day.
+func daily(s cron.Schedule, now time.Time) float64 {
+	sum := 0
+	for _, n := range hours(s, now) {
+		sum += n
+	}
+	return float64(sum) / (24 * 60)
+}
+
+// hours is how often s runs in each of the next 24 hours.
+func hours(s cron.Schedule, now time.Time) (runs [24]int) {
+	for t := s.Next(now); !t.IsZero() && t.Sub(now) <= 24*time.Hour; t = s.Next(t) {
+		runs[min(int(t.Sub(now)/time.Hour), 23)]++
+	}
+	return runs
 }
 
 // about is a number of minutes as people say it.

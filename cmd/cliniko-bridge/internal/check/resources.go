@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cliniko-bridge/cliniko-bridge/poller/cliniko"
@@ -22,6 +23,8 @@ type finding struct {
 	row    Row
 	served bool // the account gives the list
 	total  int  // its records, -1 if the API did not say
+	// parents is how many records of another resource it is asked for below, one request each
+	parents int
 }
 
 // resources asks for the first page of each resource, in the way in which a bridge will. It stops where the answers
@@ -43,8 +46,11 @@ func (c *caller) resource(ctx context.Context, spec schemas.Spec) (finding, erro
 	var rows Report
 	what := c.name + ": " + string(spec.Resource)
 	feed := spec.Feeds[0]
-	if spec.Shape == schemas.Singleton {
+	switch {
+	case spec.Shape == schemas.Singleton:
 		return c.single(ctx, spec, what)
+	case spec.Parent != "":
+		return c.below(ctx, spec, what)
 	}
 	q := cliniko.Query{
 		Path: feed.Path, Key: feed.Key, Stamp: feed.Stamp, PerPage: pageSize,
@@ -79,6 +85,34 @@ func (c *caller) single(ctx context.Context, spec schemas.Spec, what string) (fi
 		return finding{spec: spec, row: c.unserved(what, err), total: -1}, err
 	}
 	return finding{spec: spec, row: rows[0], served: true, total: 1}, nil
+}
+
+// below asks for a resource that is read for each record of its parent, at the first of them.
+func (c *caller) below(ctx context.Context, spec schemas.Spec, what string) (finding, error) {
+	parent, _ := schemas.Lookup(spec.Edition, spec.Parent)
+	above, feed := parent.Feeds[0], spec.Feeds[0]
+	none := finding{spec: spec, total: -1}
+	page, err := c.list(ctx, cliniko.Query{Path: above.Path, Key: above.Key, Stamp: above.Stamp, PerPage: 1})
+	if err != nil {
+		none.row = c.unserved(what, err)
+		return none, err
+	}
+	var e *cliniko.Error
+	if len(page.Records) > 0 {
+		q := cliniko.Query{Path: strings.Replace(feed.Path, "{id}", string(page.Records[0].ID), 1), Key: feed.Key, Stamp: feed.Stamp, PerPage: 1}
+		if spec.Shape == schemas.PerParent {
+			_, _, err = c.client.Get(ctx, q)
+		} else {
+			_, err = c.list(ctx, q)
+		}
+		if one := spec.Shape == schemas.PerParent && errors.As(err, &e) && e.Kind == cliniko.NotFound; err != nil && !one {
+			none.row = c.unserved(what, err)
+			return none, err
+		}
+	}
+	var rows Report
+	rows.ok(what, "it is read for each of the %s, %s at least", spec.Parent, count(max(page.Total, 0), "request"))
+	return finding{spec: spec, row: rows[0], served: true, total: -1, parents: max(page.Total, 0)}, nil
 }
 
 // unserved says why a resource is not served.

@@ -13,13 +13,13 @@ const (
 	mostDays       = 7
 )
 
-// catalogue names the resources that an account can follow, the collections and singletons of every edition: which of them this account has is
-// seen when it is asked.
+// catalogue names the resources that an account can follow, of every edition: which of them this account has is seen when
+// it is asked.
 func catalogue() []string {
 	var names []string
 	for _, edition := range []schemas.Edition{schemas.Edition2017, schemas.Edition(API2025)} {
 		for _, spec := range schemas.Catalogue(edition) {
-			if name := string(spec.Resource); (spec.Shape == schemas.Collection || spec.Shape == schemas.Singleton) && !slices.Contains(names, name) {
+			if name := string(spec.Resource); spec.Shape != schemas.Slots && !slices.Contains(names, name) {
 				names = append(names, name)
 			}
 		}
