@@ -199,7 +199,7 @@ var errNoPrint = errors.New("its event holds neither record nor fingerprint")
 // reprint makes the entry of the record as the event told it.
 func (r *resource) reprint(e *schemas.Event) ([]byte, *shape, error) {
 	if e.Record != nil {
-		f, err := r.printer.print(e.RecordID, e.Record)
+		f, err := r.print(e.RecordID, e.Record, nil)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -36,7 +36,7 @@ func (r *resource) decide(st *state, known *known, page *schemas.Page, records [
 	cursor := st.Marks[page.Feed].Cursor
 	for i := range records {
 		rec := &records[i]
-		fresh, err := r.printer.print(rec.ID, rec.Raw)
+		fresh, err := r.print(rec.ID, rec.Raw, rec.Window)
 		if err != nil {
 			p.setAside = append(p.setAside, aside{rec.ID, err.Error()})
 			continue
@@ -146,7 +146,7 @@ func (r *resource) judge(st *state, page *schemas.Page, rec *schemas.Record, old
 	if versionTime(rec, fresh).Before(old.updated) {
 		return verdict{keep: true} // an older version than the one we told: a copy of the data that lags behind
 	}
-	d := r.printer.compare(old, oldShape, fresh)
+	d := r.compare(old, oldShape, fresh)
 	if old.states&gone != 0 {
 		if fresh.states.set&deleted != 0 {
 			return verdict{keep: true}

@@ -66,6 +66,9 @@ func row(id string, created, updated int, name string) schemas.Record {
 
 // testSpec is a resource with a list for each hidden state, as patients and appointments have them.
 func testSpec(name schemas.Resource) schemas.Spec {
+	if name == free {
+		return schemas.Spec{Resource: name, Shape: schemas.Slots, Fields: []string{"available_times"}, Feeds: []schemas.Feed{{Name: schemas.Live}}}
+	}
 	if name == referrals {
 		return schemas.Spec{
 			Resource: name, Shape: schemas.PerParent, Fields: []string{"notes", "subcategory"}, Feeds: []schemas.Feed{{Name: schemas.Live}},

@@ -14,7 +14,7 @@ import (
 //	4      updated_at of the version that was hashed, Unix seconds, little endian
 //	4      number of the shape
 //	5      the low bytes of the hash of the whole
-//	rest   a tag for each field of the shape: the low bits of its hash, packed
+//	rest   a tag for each field of the shape: the low bits of its hash, packed; of free slots, see slots.go
 //
 // A record is unchanged if the whole and every tag agree: for one field that is 58 bits or more. Which fields changed
 // is known by the tags alone: a changed field is missing from `changed` about once in 260,000 times (18 bits) where a
@@ -56,6 +56,9 @@ func pack(sequence uint64, updated time.Time, f *fingerprint) []byte {
 
 // tags are the tags of the fields, packed.
 func (f *fingerprint) tags() []byte {
+	if f.slots != nil {
+		return f.slots.tags(f)
+	}
 	bits := tagBits(len(f.fields))
 	b := make([]byte, 0, (bits*len(f.fields)+7)/8)
 	var acc uint64

@@ -42,6 +42,7 @@ type fingerprint struct {
 	fields []uint64 // a keyed hash of each field of the shape, in its order
 	whole  uint64   // a keyed hash of all of them
 	k0, k1 uint64   // the record's own key
+	slots  *slots   // of free slots; nil for every other record
 	states states
 }
 

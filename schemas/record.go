@@ -16,6 +16,17 @@ type Record struct {
 	UpdatedAt time.Time // zero if the row has none: a stub of a deleted record
 	Stamp     time.Time // the stamp that its feed is ordered by: UpdatedAt in the resource's own list; zero if it has none
 	Raw       []byte    // a JSON object, byte for byte as the API gave it; never changed after the record is made
+	Window    *Window   // of a record of free slots; nil for every other
+}
+
+// A Window is the stretch of time whose free slots a record holds. A slot that passes out of it, or comes into it at its far
+// end, is no change of the record.
+type Window struct {
+	// From is the API's clock when the slots were read, and Until the end of the last day that was asked for: no slot
+	// begins at it or later.
+	From, Until time.Time
+	// Lead is how long before its start a slot can be booked at the latest. Negative if that is not known.
+	Lead time.Duration
 }
 
 // A Mark is how far one feed of a resource has been read. It is committed together with what was read.
