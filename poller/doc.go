@@ -12,6 +12,9 @@
 //   - Live polling (live.go) reads from the cursor less a look-back, for ever, on the resource's cron schedule.
 //   - The baseline (baseline.go) reads what was there before, once, beside live polling, and resumes where it stopped.
 //
+// What has no list to follow is read whole, time and again: an object of the account (single.go), and, parent by parent, what
+// lies below the records of another resource and the free slots of each diary (walk.go).
+//
 // A cursor is the greatest stamp that the next stage has taken in: the API's clock, never ours. It moves only with
 // what was committed, so that a failure anywhere leaves it where it was, and the schedule is the retry.
 package poller

@@ -21,6 +21,9 @@ type parent struct {
 // parents reads which parents there are, the hidden among them and the deleted not, by rising id. They are read from the
 // API by the keyset of their own lists, and not taken from the store: nobody need follow them.
 func (r *reader) parents(stop, work context.Context, w *walk) ([]parent, error) {
+	if r.spec.Shape == schemas.Slots {
+		return r.diaries(stop, work, w)
+	}
 	spec, _ := schemas.Lookup(r.spec.Edition, r.spec.Parent)
 	hidden := make(map[schemas.ID]bool)
 	for _, feed := range spec.Feeds {

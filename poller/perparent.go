@@ -3,6 +3,7 @@ package poller
 import (
 	"context"
 	"maps"
+	"time"
 
 	"github.com/cliniko-bridge/cliniko-bridge/poller/cliniko"
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
@@ -44,13 +45,13 @@ func (r *reader) objectsStep(stop, work context.Context, w *walk) error {
 		n := 0
 		for ; n < min(objectsPerPage, len(w.parents)) && stop.Err() == nil; n++ {
 			p := w.parents[n]
-			raw, err := r.ofParent(stop, work, w, p.id)
+			rec, err := r.ofParent(stop, work, w, p.id)
 			if failed = err; err != nil && !is(err, cliniko.NotFound) {
 				break
 			}
 			failed = nil
 			if err == nil {
-				found = append(found, schemas.Record{ID: p.id, Raw: raw})
+				found = append(found, rec)
 			} else if r.goes(w, p) {
 				gone = append(gone, p.id)
 			}
@@ -75,13 +76,23 @@ func (r *reader) objectsStep(stop, work context.Context, w *walk) error {
 	})
 }
 
-func (r *reader) ofParent(stop, work context.Context, w *walk, id schemas.ID) ([]byte, error) {
-	if err := r.source.Reserve(stop, w.lane); err != nil {
-		return nil, err
+func (r *reader) ofParent(stop, work context.Context, w *walk, id schemas.ID) (schemas.Record, error) {
+	if r.spec.Shape == schemas.Slots {
+		return r.freeSlots(stop, work, w, id)
 	}
-	raw, _, err := r.source.Get(work, cliniko.Query{Path: r.below(id), Lane: w.lane, Paid: true})
-	r.metrics.requests.WithLabelValues(w.lane.String(), outcome(err)).Inc()
-	return raw, err
+	raw, _, err := r.paid(stop, work, cliniko.Query{Path: r.below(id), Lane: w.lane})
+	return schemas.Record{ID: id, Raw: raw}, err
+}
+
+// paid asks for an object once the budget has room for it.
+func (r *reader) paid(stop, work context.Context, q cliniko.Query) ([]byte, time.Time, error) {
+	if err := r.source.Reserve(stop, q.Lane); err != nil {
+		return nil, time.Time{}, err
+	}
+	q.Paid = true
+	raw, date, err := r.source.Get(work, q)
+	r.metrics.requests.WithLabelValues(q.Lane.String(), outcome(err)).Inc()
+	return raw, date, err
 }
 
 // goes notes that a parent has no object, and says whether one that we know is gone by it. A hidden parent may hide its

@@ -17,7 +17,8 @@ import (
 // A Source is asked for pages of lists. Every answer that is not a page is a *cliniko.Error, or the context's error.
 type Source interface {
 	List(ctx context.Context, q cliniko.Query) (cliniko.Page, error)
-	// Get asks for one object and returns its bytes and the API's clock. Of q it takes Path, Filters, Lane and Paid.
+	// Get asks for one object and returns its bytes and the API's clock. Of q it takes Path, Filters,
+	// Parameters, Lane and Paid.
 	Get(ctx context.Context, q cliniko.Query) ([]byte, time.Time, error)
 	// Reserve waits until a request of lane may be sent, and pays for it: the next query that is Paid is that request.
 	Reserve(ctx context.Context, lane cliniko.Lane) error
@@ -52,6 +53,8 @@ type Config struct {
 	// Inventory is asked by whatever looks for records that are gone. It may be the Sink.
 	Inventory Inventory
 	Specs     []schemas.Spec
+	// Days is how many days of available times are read, from today on: 1 to 7. 0 means 7.
+	Days int
 	// Schedules replaces the catalogue's schedule of a resource: a robfig/cron spec, a seconds field optional, UTC.
 	Schedules map[schemas.Resource]string
 	// SweepSchedule is when the account is searched for what is gone or was missed: as Schedules. "" is never.

@@ -26,6 +26,7 @@ type resource struct {
 	log          *zap.Logger
 	metrics      *Metrics
 	schedule     cron.Schedule
+	days         int
 	readers      []*reader // the first reads the resource's own list
 	polls        int       // how many there were; owned by poll, which never runs twice at once
 
@@ -39,6 +40,8 @@ type resource struct {
 	entry cron.EntryID
 	shown Status
 	sweep SweepStatus
+	// unzoned says that it was said that the account's time zone cannot be learned.
+	unzoned bool
 }
 
 // Status is how one resource is doing, for people to read.
@@ -59,7 +62,7 @@ type Status struct {
 func newResource(c *Config, spec schemas.Spec, schedule cron.Schedule) *resource {
 	r := &resource{
 		account: c.Account, spec: spec, source: c.Source, sink: c.Sink, inventory: c.Inventory, swept: c.Swept,
-		metrics: c.Metrics, step: newTurn(), confirmAfter: cmp.Or(c.ConfirmAfter, defaultConfirmAfter), sweep: c.Sweeps[spec.Resource],
+		metrics: c.Metrics, step: newTurn(), days: cmp.Or(c.Days, 7), confirmAfter: cmp.Or(c.ConfirmAfter, defaultConfirmAfter), sweep: c.Sweeps[spec.Resource],
 		schedule: stagger(schedule, c.Account+"/"+string(spec.Resource)),
 		log:      c.Log.With(zap.String("account", c.Account), zap.String("resource", string(spec.Resource))),
 	}
@@ -93,9 +96,10 @@ func (r *resource) poll(stop, work context.Context) {
 const sideEvery = 3
 
 // RequestsPerPoll is how many requests a poll of spec takes on average, if there is no news. What lies below the records of
-// another resource takes one for each of these, of which there are parents, and their lists.
+// another resource takes one for each of these, of which there are parents, and their lists; and free slots one for each
+// business, practitioner and appointment type that go together.
 func RequestsPerPoll(spec schemas.Spec, parents int) float64 {
-	if spec.Parent != "" {
+	if spec.Parent != "" || spec.Shape == schemas.Slots {
 		return float64(parents + 1 + parents/mostRows)
 	}
 	return 1 + float64(len(spec.Feeds)-1)/sideEvery

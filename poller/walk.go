@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -37,6 +38,7 @@ type walk struct {
 	list    *reader
 	seen    map[schemas.ID]bool // records that were met; of a nested resource alone
 	known   map[schemas.ID]bool // records that were known as it began; of objects per parent alone
+	plan    diaryPlan           // of free slots alone
 	quiet   bool                // so many of them were missing in the walk before that nothing is told as gone
 }
 
@@ -49,7 +51,7 @@ const (
 )
 
 // walks says that the resource is read parent by parent.
-func (r *reader) walks() bool { return r.spec.Parent != "" }
+func (r *reader) walks() bool { return r.spec.Parent != "" || r.spec.Shape == schemas.Slots }
 
 // firstWalk takes a step of the baseline, if it is not complete. It tells whether one was taken.
 func (r *reader) firstWalk(stop, work context.Context) (moved bool) {
@@ -87,7 +89,7 @@ func (r *reader) firstWalk(stop, work context.Context) (moved bool) {
 
 // openWalk opens the resource. The caller holds step.
 func (r *reader) openWalk(ctx context.Context) error {
-	spec, _ := schemas.Lookup(r.spec.Edition, r.spec.Parent)
+	spec, _ := schemas.Lookup(r.spec.Edition, cmp.Or(r.spec.Parent, "businesses"))
 	page, _, err := r.beside(spec.Feeds[0]).ask(ctx, window{from: epoch, lane: r.lane})
 	if err != nil {
 		return err
@@ -158,17 +160,17 @@ func (r *reader) walkStep(stop, work context.Context, w *walk) error {
 		return r.beginWalk(stop, work, w)
 	case len(w.parents) == 0:
 		return r.endWalk(stop, work, w)
-	case r.spec.Shape == schemas.PerParent:
-		err = r.objectsStep(stop, work, w)
-	default:
+	case r.spec.Shape == schemas.Nested:
 		err = r.nestedStep(stop, work, w)
+	default:
+		err = r.objectsStep(stop, work, w)
 	}
 	return r.pass(w, err)
 }
 
 func (r *reader) beginWalk(stop, work context.Context, w *walk) error {
 	w.began = time.Now()
-	if r.spec.Shape == schemas.PerParent && r.inventory != nil {
+	if r.spec.Shape != schemas.Nested && r.inventory != nil {
 		known, err := r.known(work)
 		if err != nil {
 			return err
@@ -183,7 +185,7 @@ func (r *reader) beginWalk(stop, work context.Context, w *walk) error {
 	if err != nil {
 		return err
 	}
-	if r.spec.Shape == schemas.PerParent {
+	if r.spec.Shape != schemas.Nested {
 		all = withKnown(all, w.known)
 	}
 	return r.step.take(stop, func() error {

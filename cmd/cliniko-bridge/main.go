@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // schedules with a zone, and the days of available times, where the system has no zones
 
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/config"
 )

@@ -80,7 +80,7 @@ func (c *Client) List(ctx context.Context, q Query) (Page, error) {
 }
 
 // Get asks for one object: a record by its own address, or a resource that is one object. Of q it takes Path, Filters,
-// Lane and Paid. It returns the object's bytes as they came and the answer's Date, zero if it has none. Errors are those
+// Parameters, Lane and Paid. It returns the object's bytes as they came and the answer's Date, zero if it has none. Errors are those
 // of List; an empty object is a BadBody.
 func (c *Client) Get(ctx context.Context, q Query) ([]byte, time.Time, error) {
 	if !q.Paid {
@@ -121,6 +121,9 @@ func (q Query) encode() string {
 func (q Query) appendFilters(b []byte) []byte {
 	for _, f := range q.Filters {
 		b = appendParameter(b, "q[]", f.Field+":"+f.Op+f.Value)
+	}
+	for _, p := range q.Parameters {
+		b = appendParameter(b, p.Name, p.Value)
 	}
 	return b
 }

@@ -385,7 +385,7 @@ func TestTimeoutAndCancellationAreNotTheSame(t *testing.T) {
 
 func TestGetTakesOneObject(t *testing.T) {
 	c := clientOf(t, Config{}, func(w http.ResponseWriter, r *http.Request) {
-		if r.RequestURI != "/v1/patients/5?q%5B%5D=archived_at%3A%2A" {
+		if r.RequestURI != "/v1/patients/5?q%5B%5D=archived_at%3A%2A&from=2026-05-02" {
 			w.WriteHeader(http.StatusNotFound)
 			return
 		}
@@ -393,7 +393,9 @@ func TestGetTakesOneObject(t *testing.T) {
 		_, _ = w.Write([]byte("{ \"id\": 5 }\n"))
 	})
 	lifted := []Filter{{Field: "archived_at", Op: "*"}}
-	got, date, err := c.Get(t.Context(), Query{Path: "/patients/5", Filters: lifted, Lane: LaneSweep})
+	got, date, err := c.Get(t.Context(), Query{
+		Path: "/patients/5", Filters: lifted, Parameters: []Parameter{{"from", "2026-05-02"}}, Lane: LaneSweep,
+	})
 	if err != nil || string(got) != `{ "id": 5 }` || date.Second() != 7 {
 		t.Errorf("got %s, %s, %v", got, date, err)
 	}

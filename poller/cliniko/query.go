@@ -12,17 +12,24 @@ type Query struct {
 	Key     string   // the key of the array in the response: "appointments"
 	Stamp   string   // the field that fills Record.Stamp: "updated_at"; "" if rows have none
 	Filters []Filter // all of them must hold
-	Sort    string   // a field, or "" for the API's default, created_at
-	Desc    bool     // newest first
-	Page    int      // from 1; 0 means 1
-	PerPage int      // at most 100; 0 means 100
-	Lane    Lane     // whose share of the budget pays
-	Paid    bool     // Reserve has paid for it already
+	// Parameters are sent as they are: "from" and "to" of available times.
+	Parameters []Parameter
+	Sort       string // a field, or "" for the API's default, created_at
+	Desc       bool   // newest first
+	Page       int    // from 1; 0 means 1
+	PerPage    int    // at most 100; 0 means 100
+	Lane       Lane   // whose share of the budget pays
+	Paid       bool   // Reserve has paid for it already
 }
 
 // A Filter is one condition, sent as q[]=Field:OpValue. The API's operators on a datetime are >=, >, <= and <.
 type Filter struct {
 	Field, Op, Value string
+}
+
+// A Parameter is one parameter of a request.
+type Parameter struct {
+	Name, Value string
 }
 
 // At is a filter that compares a datetime field with t, in the only spelling that every edition takes: UTC, whole

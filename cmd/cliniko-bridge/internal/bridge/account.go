@@ -39,12 +39,9 @@ func newAccount(b *Bridge, cfg *config.Account) (*account, error) {
 }
 
 // Specs are the rows of the catalogue that the account's poller reads: those that the configuration names, or all that are
-// not off. Free slots are not read.
+// not off.
 func Specs(cfg *config.Account, edition schemas.Edition) []schemas.Spec {
 	return slices.DeleteFunc(schemas.Catalogue(edition), func(spec schemas.Spec) bool {
-		if spec.Shape == schemas.Slots {
-			return true
-		}
 		if cfg.Resources != nil {
 			return !slices.Contains(cfg.Resources, spec.Resource)
 		}
@@ -83,7 +80,7 @@ func (a *account) run(ctx context.Context, lease diff.Lease) {
 	})
 	p, err := poller.New(poller.Config{
 		Account: a.cfg.Name, Source: client, Sink: sink, Inventory: sink, Specs: Specs(a.cfg, edition), Schedules: a.schedules,
-		SweepSchedule: a.b.cfg.Sweep.Schedule, ConfirmAfter: a.b.cfg.Sweep.ConfirmAfter, Limit: a.b.cfg.Sweep.Limit,
+		Days: a.b.cfg.Resources["available_times"].Days, SweepSchedule: a.b.cfg.Sweep.Schedule, ConfirmAfter: a.b.cfg.Sweep.ConfirmAfter, Limit: a.b.cfg.Sweep.Limit,
 		Log: a.b.log, Metrics: a.b.metrics.poller,
 	})
 	if err != nil {

@@ -45,8 +45,12 @@ func account(ctx context.Context, cfg *config.Config, a *config.Account, transpo
 		out.bad(a.Name, "none of its resources is a list that a bridge follows; name another one in resources")
 		return out
 	}
-	first := specs[0].Feeds[0]
-	_, err = c.list(ctx, cliniko.Query{Path: first.Path, Key: first.Key, Stamp: first.Stamp, PerPage: 1})
+	first, _ := schemas.Lookup(edition, "businesses") // for an account that follows no list
+	if i := slices.IndexFunc(specs, func(s schemas.Spec) bool { return s.Shape == schemas.Collection }); i >= 0 {
+		first = specs[i]
+	}
+	list := first.Feeds[0]
+	_, err = c.list(ctx, cliniko.Query{Path: list.Path, Key: list.Key, Stamp: list.Stamp, PerPage: 1})
 	if hopeless(err) {
 		out.bad(a.Name, "%s", c.explain(err))
 		return out

@@ -209,3 +209,16 @@ func TestResourcesBelowOthers(t *testing.T) {
 	s.api.SetRole(&clinikotest.Role{Forbidden: []schemas.Resource{"referral_sources"}})
 	wants(t, s.run(), "northside: referral_sources", render.Warning, "403: this key's user may not see it")
 }
+
+// Free slots are paced by how many diaries the services list.
+func TestAvailableTimes(t *testing.T) {
+	s := newSetup(t, clinikotest.Options{})
+	s.more = "    resources: [available_times]\n"
+	c, online := s.api.Clinic(), clinikotest.Fields{"show_in_online_bookings": true}
+	for _, resource := range []schemas.Resource{"businesses", "practitioners", "practitioners", "appointment_types"} {
+		c.Create(resource, online)
+	}
+	report := s.run()
+	wants(t, report, "northside: available_times", render.OK, "2 requests at least")
+	wants(t, report, "northside: polling", render.OK, "1 of 180")
+}

@@ -2,8 +2,10 @@ package check
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,6 +53,8 @@ func (c *caller) resource(ctx context.Context, spec schemas.Spec) (finding, erro
 		return c.single(ctx, spec, what)
 	case spec.Parent != "":
 		return c.below(ctx, spec, what)
+	case spec.Shape == schemas.Slots:
+		return c.slots(ctx, spec, what)
 	}
 	q := cliniko.Query{
 		Path: feed.Path, Key: feed.Key, Stamp: feed.Stamp, PerPage: pageSize,
@@ -113,6 +117,29 @@ func (c *caller) below(ctx context.Context, spec schemas.Spec, what string) (fin
 	var rows Report
 	rows.ok(what, "it is read for each of the %s, %s at least", spec.Parent, count(max(page.Total, 0), "request"))
 	return finding{spec: spec, row: rows[0], served: true, total: -1, parents: max(page.Total, 0)}, nil
+}
+
+// slots counts the diaries whose free slots are read, by the first page of the services that list them.
+func (c *caller) slots(ctx context.Context, spec schemas.Spec, what string) (finding, error) {
+	raw, _, err := c.client.Get(ctx, cliniko.Query{
+		Path: "/services", Lane: cliniko.LaneLive, Parameters: []cliniko.Parameter{{Name: "per_page", Value: strconv.Itoa(pageSize)}},
+	})
+	if err != nil {
+		return finding{spec: spec, row: c.unserved(what, err), total: -1}, err
+	}
+	var list struct {
+		Services []struct {
+			Practitioners []json.RawMessage `json:"practitioners"`
+		} `json:"services"`
+	}
+	_ = json.Unmarshal(raw, &list) // services are tried on their own
+	n := 0
+	for _, s := range list.Services {
+		n += len(s.Practitioners)
+	}
+	var rows Report
+	rows.ok(what, "it is read for each business, practitioner and appointment type that go together, %s at least", count(n, "request"))
+	return finding{spec: spec, row: rows[0], served: true, total: -1, parents: n}, nil
 }
 
 // unserved says why a resource is not served.

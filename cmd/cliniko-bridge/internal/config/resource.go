@@ -19,20 +19,10 @@ func catalogue() []string {
 	var names []string
 	for _, edition := range []schemas.Edition{schemas.Edition2017, schemas.Edition(API2025)} {
 		for _, spec := range schemas.Catalogue(edition) {
-			if name := string(spec.Resource); spec.Shape != schemas.Slots && !slices.Contains(names, name) {
+			if name := string(spec.Resource); !slices.Contains(names, name) {
 				names = append(names, name)
 			}
 		}
-	}
-	return names
-}
-
-// settable names the resources that may be under "resources". The settings of available_times are read whether or
-// not the catalogue has it.
-func settable() []string {
-	names := catalogue()
-	if !slices.Contains(names, availableTimes) {
-		names = append(names, availableTimes)
 	}
 	return names
 }

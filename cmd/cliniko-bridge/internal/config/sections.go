@@ -115,7 +115,7 @@ func (r *reader) followed(n *yaml.Node, path string) []schemas.Resource {
 
 // resources reads what is set for single resources into all.
 func (r *reader) resources(all map[schemas.Resource]Resource, n *yaml.Node, path string) {
-	names := settable()
+	names := catalogue()
 	keys := make([]key, len(names))
 	for i, name := range names {
 		keys[i] = key{name: name, node: func(n *yaml.Node, path string) {
