@@ -128,11 +128,6 @@ func (r *reader) laterWalk(stop, work context.Context) {
 			*w = walk{lane: w.lane}
 		}
 	}
-	if w.over {
-		r.mu.Lock()
-		r.shown.LastPoll, r.shown.LastError = time.Now().UTC(), ""
-		r.mu.Unlock()
-	}
 }
 
 // walkDue says that the first walk is over, and that this one was not made already by a process before us.
@@ -281,6 +276,9 @@ func (r *reader) endWalk(stop, work context.Context, w *walk) error {
 			return err
 		}
 		w.over = true
+		r.mu.Lock()
+		r.shown.LastPoll, r.shown.LastError = time.Now().UTC(), ""
+		r.mu.Unlock()
 		if w.first {
 			r.log.Info("the baseline is complete", zap.Int("passed_over", w.passed))
 		}

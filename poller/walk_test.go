@@ -245,7 +245,7 @@ func TestParentsThatCannotBeRead(t *testing.T) {
 			r.firstWalk(t.Context(), t.Context())
 			time.Sleep(time.Second)
 		}
-		if len(s.seen) != 4 || r.status().Baseline != "complete" {
+		if st := r.status(); len(s.seen) != 4 || st.Baseline != "complete" || st.LastError != "" {
 			t.Errorf("%d records; %+v", len(s.seen), r.status())
 		}
 
