@@ -67,7 +67,11 @@ type Config struct {
 	// Swept, if non-nil, is called when the sweep of a resource has ended. It must not block for long.
 	Swept func(schemas.Resource, SweepStatus)
 	// Sweeps is how the sweeps of an earlier process ended, for Status.
-	Sweeps  map[schemas.Resource]SweepStatus
+	Sweeps map[schemas.Resource]SweepStatus
+	// Doubt, if non-nil, is called when a list of a resource begins to be answered with NotFound or Refused: what it looks like
+	// if the account went over to another edition of the API. It is called by the goroutine that polled the list, holding
+	// no lock, and polling of the resource goes on when it returns. It may ask for the Status; it must not wait for Run to end.
+	Doubt   func(schemas.Resource)
 	Log     *zap.Logger
 	Metrics *Metrics
 }

@@ -137,14 +137,18 @@ func (r *reader) settle(stop context.Context, b *backoff, err error) {
 		class = "internal" // the sink
 	}
 	r.metrics.failures.WithLabelValues(string(r.spec.Resource), class).Inc()
-	if b.fail(class, e) {
+	news := b.fail(class, e)
+	if news {
 		r.log.Warn("a poll did not come through; nothing is lost, it is tried again", zap.String("feed", r.feed.Name),
 			zap.String("class", class), zap.Error(err))
 	}
 	if r.live() {
 		r.mu.Lock()
-		defer r.mu.Unlock()
 		r.shown.LastError = err.Error()
+		r.mu.Unlock()
+	}
+	if news && r.doubt != nil && e != nil && (e.Kind == cliniko.NotFound || e.Kind == cliniko.Refused) {
+		r.doubt(r.spec.Resource)
 	}
 }
 

@@ -22,6 +22,7 @@ type resource struct {
 	sink         Sink
 	inventory    Inventory // nil if nothing looks for what is gone
 	confirmAfter time.Duration
+	doubt        func(schemas.Resource) // may be nil
 	swept        func(schemas.Resource, SweepStatus)
 	log          *zap.Logger
 	metrics      *Metrics
@@ -61,7 +62,7 @@ type Status struct {
 
 func newResource(c *Config, spec schemas.Spec, schedule cron.Schedule) *resource {
 	r := &resource{
-		account: c.Account, spec: spec, source: c.Source, sink: c.Sink, inventory: c.Inventory, swept: c.Swept,
+		account: c.Account, spec: spec, source: c.Source, sink: c.Sink, inventory: c.Inventory, doubt: c.Doubt, swept: c.Swept,
 		metrics: c.Metrics, step: newTurn(), days: cmp.Or(c.Days, 7), confirmAfter: cmp.Or(c.ConfirmAfter, defaultConfirmAfter), sweep: c.Sweeps[spec.Resource],
 		schedule: stagger(schedule, c.Account+"/"+string(spec.Resource)),
 		log:      c.Log.With(zap.String("account", c.Account), zap.String("resource", string(spec.Resource))),
