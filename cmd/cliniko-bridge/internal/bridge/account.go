@@ -64,11 +64,21 @@ func (a *account) run(ctx context.Context, lease diff.Lease) {
 		a.b.log.Error("the account cannot be followed", zap.String("account", a.cfg.Name), zap.Error(err))
 		return
 	}
-	edition, err := a.edition(ctx, client)
+	found, err := a.edition(ctx, client)
 	if err != nil {
 		return // asked to stop
 	}
-	sink := diff.New(diff.Config{
+	defer a.set(nil, nil)
+	for again := true; again; {
+		found, again = a.follow(ctx, lease, client, found)
+	}
+}
+
+// follow polls the account in the edition that was found, until ctx ends or the API turns out to answer with another one:
+// then it returns that, and true.
+func (a *account) follow(ctx context.Context, lease diff.Lease, client *cliniko.Client, found finding) (next finding, changed bool) {
+	edition := found.edition
+	differ := diff.New(diff.Config{
 		Account: a.cfg.Name, Lease: lease, Store: a.b.store, Publisher: a.b.stream, Key: a.b.key,
 		Spec: func(name schemas.Resource) schemas.Spec {
 			spec, _ := schemas.Lookup(edition, name)
@@ -78,18 +88,34 @@ func (a *account) run(ctx context.Context, lease diff.Lease) {
 		Thin:     a.b.cfg.Events.Data == config.DataThin,
 		Log:      a.b.log, Metrics: a.b.metrics.diff,
 	})
+	watch := newEditionWatch(a, client)
+	var sink poller.Sink = differ
+	if a.cfg.API == config.APIAuto {
+		guard := newFormGuard(differ, edition, watch.doubt)
+		watch.stays, sink = guard.release, guard
+	}
 	p, err := poller.New(poller.Config{
-		Account: a.cfg.Name, Source: client, Sink: sink, Inventory: sink, Specs: Specs(a.cfg, edition), Schedules: a.schedules,
-		Days: a.b.cfg.Resources["available_times"].Days, SweepSchedule: a.b.cfg.Sweep.Schedule, ConfirmAfter: a.b.cfg.Sweep.ConfirmAfter, Limit: a.b.cfg.Sweep.Limit,
+		Account: a.cfg.Name, Source: client, Sink: sink, Inventory: differ, Specs: Specs(a.cfg, edition), Schedules: a.schedules,
+		Doubt: watch.doubt, Days: a.b.cfg.Resources["available_times"].Days,
+		SweepSchedule: a.b.cfg.Sweep.Schedule, ConfirmAfter: a.b.cfg.Sweep.ConfirmAfter, Limit: a.b.cfg.Sweep.Limit,
 		Log: a.b.log, Metrics: a.b.metrics.poller,
 	})
 	if err != nil {
 		a.b.log.Error("the account cannot be followed", zap.String("account", a.cfg.Name), zap.Error(err))
-		return
+		return found, false
 	}
 	a.set(client, p)
-	defer a.set(nil, nil)
-	p.Run(ctx)
+	if a.cfg.API != config.APIAuto {
+		p.Run(ctx)
+		return found, false
+	}
+	polling, stop := context.WithCancel(ctx)
+	var polled sync.WaitGroup
+	polled.Go(func() { p.Run(polling) })
+	next, changed = watch.run(ctx, found)
+	stop()
+	polled.Wait()
+	return next, changed
 }
 
 func (a *account) set(c *cliniko.Client, p *poller.Poller) {
