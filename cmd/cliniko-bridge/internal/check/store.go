@@ -29,15 +29,15 @@ func store(ctx context.Context, cfg *config.Config) Report {
 	out.dataDir(cfg.DataDir)
 	file := filepath.Join(cfg.DataDir, "state.db")
 	if cfg.State.RedisURL.IsZero() {
-		out.file(file)
+		out.file(ctx, file, cfg.Accounts)
 	} else {
-		out.redis(ctx, cfg.State.RedisURL.Reveal())
+		out.redis(ctx, cfg.State.RedisURL.Reveal(), cfg.Accounts)
 	}
 	out.fingerprintKey(cfg, file)
 	return out
 }
 
-func (r *Report) redis(ctx context.Context, url string) {
+func (r *Report) redis(ctx context.Context, url string, accounts []config.Account) {
 	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
 	s, err := redisstore.Open(ctx, redisstore.Config{URL: url})
@@ -52,6 +52,7 @@ func (r *Report) redis(ctx context.Context, url string) {
 		return
 	}
 	r.facts(facts)
+	r.sweeps(ctx, s, accounts)
 }
 
 // facts holds Redis's settings against what the store needs.
@@ -92,7 +93,7 @@ func (r *Report) facts(f redisstore.Facts) {
 }
 
 // file tries the embedded store. It opens one that is there and makes none.
-func (r *Report) file(path string) {
+func (r *Report) file(ctx context.Context, path string, accounts []config.Account) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		r.ok("store", "`run` makes %s", path)
 		return
@@ -101,13 +102,19 @@ func (r *Report) file(path string) {
 	switch {
 	case errors.Is(err, filestore.ErrInUse):
 		r.ok("store", "a bridge is running on %s", path)
+		return
 	case err != nil:
 		r.bad("store", "%s", err)
-	case s.Close() != nil:
+		return
+	}
+	var held Report
+	held.sweeps(ctx, s, accounts)
+	if s.Close() != nil {
 		r.bad("store", "%s cannot be closed", path)
-	default:
+	} else {
 		r.ok("store", "%s", path)
 	}
+	*r = append(*r, held...)
 }
 
 // dataDir tries to write a file where data_dir is, or where it will be made.
