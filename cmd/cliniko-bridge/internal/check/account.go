@@ -34,10 +34,12 @@ func account(ctx context.Context, cfg *config.Config, a *config.Account, transpo
 	// Two requests tell whether to go on: with a wrong key, or no way to the API, all of them would end alike. The first
 	// finds out the edition.
 	edition := schemas.Edition(a.API)
-	if found, err := bridge.FindEdition(ctx, client); hopeless(err) {
+	found, err := bridge.FindEdition(ctx, client)
+	if hopeless(err) {
 		out.bad(a.Name, "%s", c.explain(err))
 		return out
-	} else if a.API == config.APIAuto {
+	}
+	if a.API == config.APIAuto {
 		edition = found
 	}
 	specs := bridge.Specs(a, edition)
@@ -55,20 +57,23 @@ func account(ctx context.Context, cfg *config.Config, a *config.Account, transpo
 		out.bad(a.Name, "%s", c.explain(err))
 		return out
 	}
-	found := c.resources(ctx, specs)
-	served := slices.DeleteFunc(slices.Clone(found), func(f finding) bool { return !f.served })
+	tried := c.resources(ctx, specs)
+	served := slices.DeleteFunc(slices.Clone(tried), func(f finding) bool { return !f.served })
 	switch {
+	case len(served) > 0 && found != "" && found != edition:
+		out.warn(a.Name, "%s knows the key, of shard %s; it answers with the edition %s and is followed as %s: set api to auto, or to %s",
+			client.BaseURL(), c.shard, found, edition, found)
 	case len(served) > 0:
-		out.ok(a.Name, "%s knows the key, and answers with the edition %s", client.BaseURL(), edition)
+		out.ok(a.Name, "%s knows the key, of shard %s, and answers with the edition %s", client.BaseURL(), c.shard, edition)
 	default:
 		out.bad(a.Name, "%s answers, and gives none of the resources: see base_url, user_agent and the rights of the key's user",
 			client.BaseURL())
 	}
 	out = append(out, c.clock()...)
-	for _, f := range found {
+	for _, f := range tried {
 		out = append(out, f.row)
 	}
-	if len(served) > 0 && len(found) == len(specs) {
+	if len(served) > 0 && len(tried) == len(specs) {
 		out = append(out, pace(a.Name, served, schedules(cfg), client.Budget().Stats().PerMinute)...)
 	}
 	return out

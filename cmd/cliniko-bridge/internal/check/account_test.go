@@ -156,6 +156,38 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// How late a change may be read follows from the schedules, and from the budget if that is too small for them.
+func TestFreshness(t *testing.T) {
+	for name, c := range map[string]struct{ more, want string }{
+		"one resource": {
+			"    resources: [invoices]\nresources:\n  invoices: {schedule: \"@every 7s\"}\n",
+			"a change of invoices is read within 7s",
+		},
+		"by the clock": {
+			"    resources: [invoices, taxes]\nresources:\n  invoices: {schedule: \"*/30 * 9-10 * * *\"}\n  taxes: {schedule: \"@daily\"}\n",
+			"a change of invoices is read within 22h0m30s, of taxes within 24h0m0s",
+		},
+		"too much for the budget": {
+			"    resources: [invoices, taxes]\n    requests_per_minute: 40\nresources:\n  invoices: {schedule: \"@every 1s\"}\n  taxes: {schedule: \"@every 1m\"}\n",
+			"a change of invoices is read within 2s, of taxes within 2m2s",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSetup(t, clinikotest.Options{})
+			s.more = c.more
+			wants(t, s.run(), "northside: freshness", render.OK, c.want)
+		})
+	}
+}
+
+// An account that is configured for one edition and answers with the other is warned of: some of its resources are not
+// followed.
+func TestAnotherEditionThanConfigured(t *testing.T) {
+	s := newSetup(t, clinikotest.Options{Edition: clinikotest.Edition2025})
+	s.more = "    api: 2017\n    resources: [patients, appointments]"
+	wants(t, s.run(), "northside", render.Warning, "it answers with the edition 2025 and is followed as 2017: set api to auto")
+}
+
 // Each account has rows of its own, in the order of the configuration.
 func TestTwoAccounts(t *testing.T) {
 	s, other := newSetup(t, clinikotest.Options{}), newSetup(t, clinikotest.Options{Key: "other-au1"})

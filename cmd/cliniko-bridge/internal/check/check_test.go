@@ -117,6 +117,9 @@ func TestAllIsWell(t *testing.T) {
 	wants(t, report, "northside: clock", render.OK, "within 5s")
 	wants(t, report, "northside: patients", render.OK, "250 records")
 	wants(t, report, "northside: polling", render.OK, `59 of 180 requests a minute; the most often appointments by "@every 5s"`)
+	wants(t, report, "northside", render.OK, "of shard au1, and answers with the edition 2017")
+	wants(t, report, "northside: freshness", render.OK,
+		"a change of appointments is read within 5s, of referral_sources within 24h0m0s; what a list hides, in three times as long")
 	wants(t, report, "northside: baseline", render.OK, "273 requests, about 3 minutes") // 3 + 2 + 18 of one page, and a referral source for each patient
 	wants(t, report, "NATS", render.OK, "`run` starts a server inside")
 	wants(t, report, "store", render.OK, "`run` makes ")

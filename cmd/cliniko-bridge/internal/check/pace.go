@@ -29,6 +29,8 @@ func pace(name string, served []finding, schedule func(schemas.Spec) string, bud
 	var out Report
 	wanted, pages := 0.0, 0
 	most, often := "", 0.0
+	now := time.Now().UTC()
+	var fresh freshness
 	for _, f := range served {
 		text := schedule(f.spec)
 		s, err := poller.ParseSchedule(text)
@@ -36,14 +38,15 @@ func pace(name string, served []finding, schedule func(schemas.Spec) string, bud
 			out.bad(name+": polling", "the schedule of %s: %s", f.spec.Resource, err)
 			return out
 		}
-		rate := busiest(s, time.Now().UTC())
+		rate := busiest(s, now)
 		if f.spec.Parent != "" {
-			rate = daily(s, time.Now().UTC()) // reading takes until it is done, behind what is more urgent
+			rate = daily(s, now) // reading takes until it is done, behind what is more urgent
 		}
 		rate *= poller.RequestsPerPoll(f.spec, f.parents)
 		if wanted += rate; rate > often {
 			most, often = fmt.Sprintf("%s by %q", f.spec.Resource, text), rate
 		}
+		fresh.note(f.spec, rests(s, now))
 		pages += max(1, (f.total+pageSize-1)/pageSize, f.parents)
 	}
 	if wanted > float64(budget) {
@@ -52,12 +55,57 @@ func pace(name string, served []finding, schedule func(schemas.Spec) string, bud
 	} else {
 		out.ok(name+": polling", "%.0f of %d requests a minute; the most often %s", math.Ceil(wanted), budget, most)
 	}
+	out.ok(name+": freshness", "%s", fresh.text(max(1, wanted/float64(budget))))
 	if left := float64(budget) - wanted; left < 1 {
 		out.warn(name+": baseline", "%s, and polling leaves nothing of the budget for them", count(pages, "request"))
 	} else {
 		out.ok(name+": baseline", "%s, %s with what polling leaves of the budget", count(pages, "request"), about(float64(pages)/left))
 	}
 	return out
+}
+
+// A freshness is how long after it was made a change may be read at the latest: a poll may have passed just before.
+type freshness struct {
+	soon, late    time.Duration // of the resource that is polled most often, and of the one that is polled least
+	often, seldom schemas.Resource
+	hidden        bool // some resource has records that its own list hides
+}
+
+func (f *freshness) note(spec schemas.Spec, rest time.Duration) {
+	if f.often == "" || rest < f.soon {
+		f.soon, f.often = rest, spec.Resource
+	}
+	if f.seldom == "" || rest > f.late {
+		f.late, f.seldom = rest, spec.Resource
+	}
+	f.hidden = f.hidden || len(spec.Feeds) > 1
+}
+
+// text says it, with polls that come slower times as seldom as they are to.
+func (f *freshness) text(slower float64) string {
+	stretch := func(d time.Duration) string { return time.Duration(float64(d) * slower).Round(time.Second).String() }
+	text := fmt.Sprintf("a change of %s is read within %s", f.often, stretch(f.soon))
+	if f.seldom != f.often {
+		text += fmt.Sprintf(", of %s within %s", f.seldom, stretch(f.late))
+	}
+	if f.hidden {
+		text += "; what a list hides, in three times as long"
+	}
+	return text
+}
+
+// rests is the longest time between two runs of s, of those that begin within a day of the next run.
+func rests(s cron.Schedule, now time.Time) time.Duration {
+	first := s.Next(now)
+	longest := time.Duration(0)
+	for run := first; run.Sub(first) < 24*time.Hour; {
+		next := s.Next(run)
+		if next.IsZero() {
+			break // cron looks five years ahead: a 29 February may be the last
+		}
+		longest, run = max(longest, next.Sub(run)), next
+	}
+	return longest
 }
 
 // busiest is how many runs a minute s asks for, over the busiest of the next 24 hours: a schedule may be for the hours
