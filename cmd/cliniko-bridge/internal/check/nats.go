@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
@@ -47,9 +48,10 @@ func bus(ctx context.Context, cfg *config.Config) Report {
 		out.bad("JetStream", "%s", err)
 		return out
 	}
-	out.permissions(ctx, nc, cfg.NATS.Stream, template)
-	if out.jetStream(ctx, js) {
-		out.stream(ctx, js, bridge.StreamConfig(cfg, template))
+	publish := out.permissions(ctx, nc, cfg.NATS.Stream, template)
+	if info, usable := out.jetStream(ctx, js); usable {
+		want := bridge.StreamConfig(cfg, template)
+		out.stream(ctx, js, want, hindrance(publish, info, want.Name))
 	}
 	return out
 }
@@ -61,21 +63,22 @@ func connect(ctx context.Context, to publisher.ConnectConfig) (*nats.Conn, error
 	return publisher.Connect(ctx, to, zap.NewNop())
 }
 
-// jetStream looks at the limits of the NATS account. It says whether it makes sense to look at the stream.
-func (r *Report) jetStream(ctx context.Context, js jetstream.JetStream) bool {
+// jetStream looks at the limits of the NATS account. It says whether it makes sense to look at the stream; info is nil if
+// the user may not ask.
+func (r *Report) jetStream(ctx context.Context, js jetstream.JetStream) (info *jetstream.AccountInfo, usable bool) {
 	ctx, cancel := context.WithTimeout(ctx, natsTimeout)
 	defer cancel()
 	info, err := js.AccountInfo(ctx)
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
 		r.bad("JetStream", "the server runs without JetStream; start it with jetstream enabled")
-		return false
+		return nil, false
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		r.bad("JetStream", "the NATS account may not use JetStream; enable it for the account")
-		return false
+		return nil, false
 	case err != nil: // the user may not ask, which a bridge does not need either
 		r.warn("JetStream", "the account's limits are not known: %s", err)
-		return true
+		return nil, true
 	}
 	used, limit := info.Store, info.Limits.MaxStore
 	for _, tier := range info.Tiers { // one for each number of replicas, in place of the account's own limits
@@ -87,7 +90,24 @@ func (r *Report) jetStream(ctx context.Context, js jetstream.JetStream) bool {
 	default:
 		r.ok("JetStream", "%s", detail)
 	}
-	return true
+	return info, true
+}
+
+// hindrance is why a stream that is not there could not be made, "" if nothing is known to be in the way.
+func hindrance(publish *server.SubjectPermission, info *jetstream.AccountInfo, stream string) string {
+	create := "$JS.API.STREAM.CREATE." + stream
+	switch {
+	case !allows(publish, create):
+		return "the user may not make it; allow publishing on " + create + ", or make the stream"
+	case info == nil:
+		return ""
+	case info.Limits.MaxStreams > 0 && info.Streams >= info.Limits.MaxStreams:
+		return fmt.Sprintf("the NATS account has the %d that it may have; raise its limit", info.Limits.MaxStreams)
+	case info.Limits.MaxBytesRequired:
+		return "the NATS account wants max_bytes of each; make the stream, with as many as a month of events takes"
+	default:
+		return ""
+	}
 }
 
 func limitText(bytes int64) string {
@@ -97,8 +117,8 @@ func limitText(bytes int64) string {
 	return size(bytes)
 }
 
-// stream looks at the stream that is there, and makes none.
-func (r *Report) stream(ctx context.Context, js jetstream.JetStream, want publisher.StreamConfig) {
+// stream looks at the stream that is there, and makes none. hindrance is why `run` could not make it either.
+func (r *Report) stream(ctx context.Context, js jetstream.JetStream, want publisher.StreamConfig, hindrance string) {
 	ctx, cancel := context.WithTimeout(ctx, natsTimeout)
 	defer cancel()
 	what := "stream " + want.Name
@@ -114,6 +134,8 @@ func (r *Report) stream(ctx context.Context, js jetstream.JetStream, want publis
 		r.warn(what, "%s", warning)
 	}
 	switch {
+	case report.Missing && hindrance != "":
+		r.bad(what, "it is not there, and %s", hindrance)
 	case len(report.Faults)+len(report.Warnings) > 0:
 	case report.Missing:
 		r.ok(what, "it is not there yet; `run` makes it, for %s", want.Template.All())

@@ -3,6 +3,8 @@ package check_test
 import (
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -119,12 +121,68 @@ func TestPermissions(t *testing.T) {
 	}
 }
 
+// A stream that is not there has to be made by `run`: what keeps it from that is wrong. Where the stream is there, it is
+// in nobody's way.
+func TestAStreamThatCannotBeMade(t *testing.T) {
+	const create = "$JS.API.STREAM.CREATE.CLINIKO"
+	url := startWithPermissions(t, &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{create}}})
+	wants(t, onNATS(t, url), "stream CLINIKO", render.Wrong, "the user may not make it; allow publishing on "+create)
+
+	for name, c := range map[string]struct {
+		limits string
+		want   string
+	}{
+		"enough":         {"{max_streams: 2}", ""},
+		"no room":        {"{max_streams: 1}", "has the 1 that it may have"},
+		"bytes required": {"{max_streams: 2, max_bytes_required: true}", "wants max_bytes of each"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := startWithLimits(t, c.limits)
+			js := publishertest.JetStream(t, publishertest.Connect(t, url))
+			if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"other"}, MaxBytes: 1 << 20}); err != nil {
+				t.Fatal(err)
+			}
+			report := onNATS(t, url)
+			if c.want == "" {
+				wants(t, report, "stream CLINIKO", render.OK, "`run` makes it")
+				return
+			}
+			wants(t, report, "stream CLINIKO", render.Wrong, c.want)
+		})
+	}
+}
+
+// startWithLimits starts a server whose one account has those limits of JetStream.
+func startWithLimits(t *testing.T, limits string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "nats.conf")
+	text := fmt.Sprintf(`
+jetstream: {store_dir: %q}
+accounts: {CLINIC: {jetstream: %s, users: [{user: ops, password: pw}]}}
+`, t.TempDir(), limits)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opts, err := server.ProcessConfigFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.Host, opts.Port, opts.NoLog, opts.NoSigs = "127.0.0.1", server.RANDOM_PORT, true, true
+	return startServer(t, opts)
+}
+
 func startWithPermissions(t *testing.T, p *server.Permissions) string {
 	t.Helper()
-	ns, err := server.NewServer(&server.Options{
+	return startServer(t, &server.Options{
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true,
 		Users: []*server.User{{Username: "ops", Password: "pw", Permissions: p}},
 	})
+}
+
+// startServer returns the URL of a server for the user ops.
+func startServer(t *testing.T, opts *server.Options) string {
+	t.Helper()
+	ns, err := server.NewServer(opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,27 +16,27 @@ import (
 const userInfo = "$SYS.REQ.USER.INFO"
 
 // permissions asks the server for the rights of our user. Nothing is published for it: a test message would be in the
-// stream for ever.
-func (r *Report) permissions(ctx context.Context, nc *nats.Conn, stream string, t publisher.Template) {
+// stream for ever. It returns on which subjects the user may publish, nil if on all or if that is not known.
+func (r *Report) permissions(ctx context.Context, nc *nats.Conn, stream string, t publisher.Template) *server.SubjectPermission {
 	const what = "NATS permissions"
 	ctx, cancel := context.WithTimeout(ctx, natsTimeout)
 	defer cancel()
 	msg, err := nc.RequestWithContext(ctx, userInfo, nil)
 	if err != nil {
 		r.warn(what, "they are not known: the server does not tell them (%s)", err)
-		return
+		return nil
 	}
 	var answer struct {
 		Data server.UserInfo `json:"data"`
 	}
 	if err := json.Unmarshal(msg.Data, &answer); err != nil {
 		r.warn(what, "they are not known: the server's answer is not understood")
-		return
+		return nil
 	}
 	p := answer.Data.Permissions
 	if p == nil {
 		r.ok(what, "the user has no restrictions")
-		return
+		return nil
 	}
 	publish := missing(p.Publish, []string{
 		t.All(),
@@ -52,6 +52,7 @@ func (r *Report) permissions(ctx context.Context, nc *nats.Conn, stream string, 
 	default:
 		r.ok(what, "the user may publish the events and read them back")
 	}
+	return p.Publish
 }
 
 // missing are those of subjects that p does not allow in whole.
