@@ -16,10 +16,13 @@ import (
 
 // canonicalForm is the version of the canonical form and of how it is hashed. A change of either is a new version:
 // then no entry compares with one from before.
-const canonicalForm = "1"
+const canonicalForm = "2"
 
-// left out of every fingerprint: it moves without any change, and a move of it alone is no event.
-const stampField = "updated_at"
+// Left out of every fingerprint.
+const (
+	stampField = "updated_at" // it moves without any change, and a move of it alone is no event
+	idField    = "id"         // it is what the record is known by; that numbers became texts one day is no change
+)
 
 // A Key keys the fingerprints, so that they reveal nothing without it.
 type Key [16]byte
@@ -117,7 +120,7 @@ func (p *printer) print(id schemas.ID, raw []byte) (fingerprint, error) {
 	out.k0, out.k1 = siphash.Hash128(p.k0, p.k1, p.scrap)
 	p.seen, p.hashes = 0, p.hashes[:0]
 	err := p.walk.object(raw, func(name, canonical []byte) {
-		if string(name) == stampField {
+		if string(name) == stampField || string(name) == idField {
 			return
 		}
 		p.field(name)

@@ -21,7 +21,7 @@ type shapeText struct {
 	Scheme string `json:"k"`
 	// Generation is the number of the baseline that was the last to begin when the record was hashed; 0 is the first.
 	Generation int `json:"g,omitempty"`
-	// Fields are the names of the fields that have a tag, sorted. updated_at is not among them.
+	// Fields are the names of the fields that have a tag, sorted. updated_at and id are not among them.
 	Fields []string `json:"f"`
 	// Extras are the undocumented fields that the bridge had seen on this resource when the record was hashed, sorted,
 	// whether or not this record has them. A field that is neither documented nor among them came to the API later:
