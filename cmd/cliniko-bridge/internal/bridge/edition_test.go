@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -19,13 +18,18 @@ import (
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
-// An upgrade is an account of the edition of 2017 that goes over to that of 2025 behind one address.
-type upgrade struct {
+// A follower is a bridge that follows one account, and its stream.
+type follower struct {
 	t      *testing.T
 	bridge *Bridge
+	js     jetstream.JetStream
+}
+
+// An upgrade is an account of the edition of 2017 that goes over to that of 2025 behind one address.
+type upgrade struct {
+	follower
 	clinic *clinikotest.Clinic // that answers
 	serves atomic.Pointer[clinikotest.Handler]
-	js     jetstream.JetStream
 }
 
 // newUpgrade is an account with records in every state, and a bridge that has met all of them. The store says since yesterday
@@ -38,7 +42,7 @@ func newUpgrade(t *testing.T, api string) *upgrade {
 	clinic.SoftDelete("patients", clinic.IDs("patients")[0])
 	clinic.Cancel("appointments", clinic.IDs("appointments")[0])
 	clinic.Deactivate(clinic.IDs("practitioners")[0])
-	u := &upgrade{t: t, clinic: clinic}
+	u := &upgrade{follower: follower{t: t}, clinic: clinic}
 	u.serves.Store(clinikotest.NewHandler(clinic))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { u.serves.Load().ServeHTTP(w, r) }))
 	t.Cleanup(server.Close)
@@ -97,49 +101,56 @@ func (u *upgrade) goOver(change func(*clinikotest.Clinic)) {
 	u.serves.Store(clinikotest.NewHandler(u.clinic))
 }
 
-// told are the subjects of all events and the ids of their records, once there are n of them and no more for a while:
-// until every resource was polled anew.
-func (u *upgrade) told(n int) []string {
-	u.t.Helper()
-	ctx, cancel := context.WithTimeout(u.t.Context(), time.Minute)
-	defer cancel()
-	within(u.t, time.Minute, fmt.Sprintf("%d events", n), func() bool {
-		stream, err := u.js.Stream(ctx, "CLINIKO")
+// told are the events of the stream, sorted, "patients updated 1": once there are n of them, and every resource was polled
+// anew since.
+func (f *follower) told(n int) []string {
+	f.t.Helper()
+	within(f.t, time.Minute, fmt.Sprintf("%d events", n), func() bool {
+		stream, err := f.js.Stream(f.t.Context(), "CLINIKO")
 		return err == nil && stream.CachedInfo().State.Msgs >= uint64(n)
 	})
-	u.polledAnew()
-	consumer, err := u.js.OrderedConsumer(ctx, "CLINIKO", jetstream.OrderedConsumerConfig{})
+	f.polledAnew()
+	consumer, err := f.js.OrderedConsumer(f.t.Context(), "CLINIKO", jetstream.OrderedConsumerConfig{})
 	if err != nil {
-		u.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	var told []string
 	for {
-		msg, err := consumer.FetchNoWait(100)
+		batch, err := consumer.FetchNoWait(100)
 		if err != nil {
-			u.t.Fatal(err)
+			f.t.Fatal(err)
 		}
-		some := false
-		for m := range msg.Messages() {
-			e, err := schemas.ParseEvent(m.Data())
+		before := len(told)
+		for msg := range batch.Messages() {
+			e, err := schemas.ParseEvent(msg.Data())
 			if err != nil {
-				u.t.Fatal(err)
+				f.t.Fatal(err)
 			}
-			told, some = append(told, fmt.Sprintf("%s %s %s", e.Resource, e.Verb, e.RecordID)), true
+			told = append(told, fmt.Sprintf("%s %s %s", e.Resource, e.Verb, e.RecordID))
 		}
-		if !some {
+		if len(told) == before {
 			slices.Sort(told)
 			return told
 		}
 	}
 }
 
-// polledAnew waits until the resources that are polled every 3 s were polled twice more.
-func (u *upgrade) polledAnew() {
-	u.t.Helper()
+// wants fails the test unless exactly that was told, in whatever order.
+func (f *follower) wants(want ...string) {
+	f.t.Helper()
+	slices.Sort(want)
+	if told := f.told(len(want)); !slices.Equal(told, want) {
+		f.t.Errorf("told\n  %v, want\n  %v", told, want)
+	}
+}
+
+// polledAnew waits until each resource with a schedule of seconds was polled twice more.
+func (f *follower) polledAnew() {
+	f.t.Helper()
 	now := time.Now()
-	within(u.t, time.Minute, "two polls", func() bool {
-		for _, r := range u.bridge.Status().Accounts[0].Resources {
-			often := r.Name == "patients" || r.Name == "appointments" || r.Name == "individual_appointments"
+	within(f.t, time.Minute, "two polls", func() bool {
+		for _, r := range f.bridge.Status().Accounts[0].Resources {
+			often := time.Until(r.NextPoll.Time) < 4*time.Second
 			if often && r.LastPoll.Sub(now) < 6*time.Second {
 				return false
 			}
@@ -154,10 +165,9 @@ func TestAnAccountThatGoesOverToAnotherEditionIsFollowedOn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
+	t.Parallel()
 	u := newUpgrade(t, "auto")
-	if told := u.told(0); len(told) > 0 {
-		t.Fatalf("told before anything changed: %v", told)
-	}
+	u.wants() // nothing
 	patients, appointments := u.clinic.IDs("patients"), u.clinic.IDs("appointments")
 	var meanwhile schemas.ID
 	u.goOver(func(c *clinikotest.Clinic) {
@@ -166,25 +176,18 @@ func TestAnAccountThatGoesOverToAnotherEditionIsFollowedOn(t *testing.T) {
 	})
 	u.follows(6)
 	want := []string{"patients created " + string(meanwhile), "patients updated " + string(patients[0])}
-	slices.Sort(want)
-	if told := u.told(2); !slices.Equal(told, want) {
-		t.Errorf("on the way were told %v, want %v", told, want)
-	}
+	u.wants(want...)
 
 	u.clinic.EditField("patients", patients[1])
 	u.clinic.Archive("patients", patients[2])
 	u.clinic.Cancel("individual_appointments", appointments[1])
 	born := u.clinic.Create("individual_appointments")
-	want = append(
+	u.wants(append(
 		want,
 		"patients updated "+string(patients[1]), "patients archived "+string(patients[2]),
 		"individual_appointments cancelled "+string(appointments[1]), "individual_appointments created "+string(born),
 		"appointments cancelled "+string(appointments[1]), "appointments created "+string(born), // the same, for it was asked for too
-	)
-	slices.Sort(want)
-	if told := u.told(len(want)); !slices.Equal(told, want) {
-		t.Errorf("afterwards were told\n%v, want\n%v", told, want)
-	}
+	)...)
 }
 
 // An account whose edition is configured stays with it, whatever its lists answer.
@@ -192,6 +195,7 @@ func TestAConfiguredEditionStays(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
+	t.Parallel()
 	u := newUpgrade(t, "2017")
 	u.goOver(func(*clinikotest.Clinic) {})
 	within(t, time.Minute, "a list that is gone", func() bool {
