@@ -11,15 +11,19 @@ import (
 // first, and within a lane in the order of asking.
 //
 // LaneLive may take at once whatever the window still has. The lower lanes take one request per spacing, which is a
-// minute divided by the budget: alone, they use all of it, and since they leave no gap and take no bulk, a live request
-// that comes while they are at work waits for at most one spacing. A lane that asks for nothing takes nothing away.
+// minute divided by the budget, and never one that live polling may soon need, see spare: a live request goes at once
+// however busy they are, as long as no more than 4 % of the budget come in one moment and the live ones of a minute
+// are no more than three quarters of it. What live polling does not ask for is the lower lanes' all the same, so that
+// with a baseline at work 96 % of the budget are used. A lane that asks for nothing takes nothing away.
 //
 // With a Ledger the promise holds over restarts too, see there. One Budget at a time may use a ledger: whoever takes an
 // account over makes a new one.
 type Budget struct {
 	perMinute int
 	spacing   time.Duration
-	ledger    Ledger // nil: memory only
+	headroom  int           // requests of any window that the lower lanes leave to live ones which come in one moment
+	livePace  time.Duration // between two requests of live polling, at the most that spare is prepared for
+	ledger    Ledger        // nil: memory only
 
 	mu     sync.Mutex // guards all below; not held while the ledger is asked
 	queues [laneCount][]*waiter
@@ -61,6 +65,8 @@ func NewBudget(perMinute int, ledger Ledger) *Budget {
 	return &Budget{
 		perMinute: perMinute,
 		spacing:   window / time.Duration(perMinute),
+		headroom:  perMinute / 25,
+		livePace:  window * 4 / 3 / time.Duration(perMinute),
 		ledger:    ledger,
 	}
 }
@@ -168,7 +174,25 @@ func (b *Budget) earliest(lane Lane, now time.Time) time.Time {
 		at = later(at, b.spent[n-b.perMinute].at.Add(window))
 	}
 	if lane != LaneLive {
-		at = later(at, b.last.Add(b.spacing))
+		at = later(at, later(b.last.Add(b.spacing), b.spare()))
+	}
+	return at
+}
+
+// spare is when a request of the lower lanes takes nothing from live polling, which shall not have to wait. That the
+// window has room now is not enough. What was spent in a burst comes free in a burst, a window later: the first poll
+// of all resources is one. If the lower lanes had filled the window soon after it, there would be nothing for anybody
+// until then (40 resources that were polled for the first time together held live polling up for 20 s of each minute
+// that followed). So until each spent request leaves the window there has to be room for live requests at livePace.
+//
+// To expect too many of them costs next to nothing: as the time passes in which they do not come, their room is the
+// lower lanes' own. b.mu is held, and forget has been called.
+func (b *Budget) spare() (at time.Time) {
+	for i, s := range b.spent {
+		room := max(0, b.perMinute-b.headroom-(len(b.spent)-i))
+		if wait := window - time.Duration(room)*b.livePace; wait > 0 {
+			at = later(at, s.at.Add(wait))
+		}
 	}
 	return at
 }
