@@ -141,6 +141,9 @@ func (p *Poller) Run(ctx context.Context) {
 	<-ctx.Done()
 	<-p.cron.Stop().Done()
 	first.Wait()
+	for _, r := range p.resources {
+		r.further.Wait() // no poll runs any more that could begin another
+	}
 }
 
 // Status tells how each resource is doing, in the order of the catalogue.

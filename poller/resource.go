@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -30,6 +31,9 @@ type resource struct {
 	days         int
 	readers      []*reader // the first reads the resource's own list
 	polls        int       // how many there were; owned by poll, which never runs twice at once
+
+	further sync.WaitGroup // the reading of the further feeds, which goes on beside the polls
+	busy    atomic.Bool    // it is under way
 
 	// step is held from a request until what it brought is accepted, so that two readings of one resource are
 	// accepted in the order in which they were made.
@@ -80,16 +84,24 @@ func newResource(c *Config, spec schemas.Spec, schedule cron.Schedule) *resource
 	return r
 }
 
-// poll reads what is new in each feed. It runs on the resource's schedule. Between two steps it looks whether it was
-// asked to stop; a step that has begun runs on under work.
+// poll reads what is new. It runs on the resource's schedule. Between two steps it looks whether it was asked to stop; a
+// step that has begun runs on under work.
+//
+// The further feeds are read beside the polls that follow: they wait for their turn in the budget, behind all live
+// polling, and a poll that waited with them would hold up the next one. They may go on when poll returns.
 func (r *resource) poll(stop, work context.Context) {
-	further := r.polls%sideEvery == 0
+	turn := r.polls%sideEvery == 0
 	r.polls++
-	for _, reader := range r.readers {
-		if reader.live() || further {
+	r.readers[0].poll(stop, work)
+	if !turn || len(r.readers) == 1 || !r.busy.CompareAndSwap(false, true) {
+		return
+	}
+	r.further.Go(func() {
+		defer r.busy.Store(false)
+		for _, reader := range r.readers[1:] {
 			reader.poll(stop, work)
 		}
-	}
+	})
 }
 
 // sideEvery is how many polls of a resource there are to one of its further feeds: what is hidden changes more rarely than what
