@@ -91,33 +91,76 @@ func (r *reader) baselineStep(ctx context.Context) error {
 	}
 	mark := r.standing.Marks[schemas.BaselineOf(r.feed.Name)]
 	horizon := r.standing.Marks[r.feed.Name].Horizon
-	w := window{from: later(mark.Cursor, epoch), until: horizon.Add(time.Second), lane: cliniko.LaneBaseline, deep: true, paid: true}
-	if !w.until.After(w.from) {
-		return r.complete(ctx, w)
+	w := window{from: later(mark.Cursor, epoch), until: horizon.Add(time.Second), lane: cliniko.LaneBaseline, paid: true}
+	switch {
+	case !w.until.After(w.from):
+		return r.complete(ctx, w.from)
+	case mark.After != "":
+		return r.baselineWithin(ctx, w, mark)
 	}
-	rest, more, err := r.advance(ctx, w, func(p *cliniko.Page, upTo time.Time) error {
-		r.remaining(p)
-		mark.Cursor = upTo
-		page := r.page(p, mark)
-		page.Baseline = true
-		_, err := r.accept(ctx, page)
-		return err
-	})
+	page, more, err := r.ask(ctx, w)
 	if err != nil {
 		return err
 	}
-	if !more {
-		return r.complete(ctx, rest)
+	r.remaining(&page)
+	mark.Cursor = lastStamp(&page, w.from)
+	if more && !mark.Cursor.After(w.from) {
+		mark.After = beforeAll // a full page, and all of it in one second: to ask again would bring the same
 	}
-	if mark.Cursor = rest.from; r.standing.Marks[schemas.BaselineOf(r.feed.Name)].Cursor.Equal(mark.Cursor) {
-		return nil
+	if err := r.takeBaseline(ctx, &page, mark); err != nil || more {
+		return err
 	}
-	_, err = r.accept(ctx, schemas.Page{Feed: r.feed.Name, Baseline: true, Mark: mark})
+	return r.complete(ctx, mark.Cursor)
+}
+
+// beforeAll is below every id.
+const beforeAll schemas.ID = "0"
+
+// baselineWithin reads one page of a second that has more rows than that, by ids, from the one it stopped at. Rows
+// that get this stamp only now are live polling's, so that nothing is missed once the ids are at their end. w begins
+// with the second. The caller holds step.
+//
+// A list that cannot be sorted by id is read by its pages, the whole second in one step.
+func (r *reader) baselineWithin(ctx context.Context, w window, mark schemas.Mark) error {
+	q := r.within(w)
+	q.Sort, q.Paid = "id", w.paid
+	q.Filters = append(q.Filters, cliniko.Filter{Field: "id", Op: ">", Value: string(mark.After)})
+	page, err := r.list(ctx, q)
+	last := mark.After
+	if err == nil {
+		last, err = lastID(&page, last)
+	}
+	next := schemas.Mark{Cursor: w.from.Add(time.Second)}
+	switch {
+	case unsorted(err):
+		w.paid = false
+		err := r.secondByPages(ctx, w, func(p *cliniko.Page) error { return r.takeBaseline(ctx, p, mark) })
+		if err != nil {
+			return err
+		}
+		_, err = r.accept(ctx, schemas.Page{Feed: r.feed.Name, Baseline: true, Mark: next})
+		return err
+	case err != nil:
+		return err
+	case !r.holdsMore(&page):
+		return r.takeBaseline(ctx, &page, next)
+	case last == mark.After:
+		return errUnreadable
+	}
+	mark.After = last
+	return r.takeBaseline(ctx, &page, mark)
+}
+
+// takeBaseline hands a page of the baseline on. The caller holds step.
+func (r *reader) takeBaseline(ctx context.Context, p *cliniko.Page, mark schemas.Mark) error {
+	page := r.page(p, mark)
+	page.Baseline = true
+	_, err := r.accept(ctx, page)
 	return err
 }
 
-func (r *reader) complete(ctx context.Context, w window) error {
-	_, err := r.accept(ctx, schemas.Page{Feed: r.feed.Name, Baseline: true, Mark: schemas.Mark{Cursor: w.from, Done: true}})
+func (r *reader) complete(ctx context.Context, upTo time.Time) error {
+	_, err := r.accept(ctx, schemas.Page{Feed: r.feed.Name, Baseline: true, Mark: schemas.Mark{Cursor: upTo, Done: true}})
 	if err == nil {
 		r.log.Info("the baseline is complete", zap.String("feed", r.feed.Name), zap.Time("horizon", r.standing.Marks[r.feed.Name].Horizon))
 	}

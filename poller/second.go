@@ -19,11 +19,16 @@ import (
 // leaves out a second that was read whole and has no more rows than then.
 func (r *reader) second(ctx context.Context, w window, take func(*cliniko.Page) error) error {
 	err := r.secondByID(ctx, w, take)
-	var refused *cliniko.Error
-	if errors.Is(err, errUnordered) || errors.As(err, &refused) && refused.Kind == cliniko.Refused {
+	if unsorted(err) {
 		return r.secondByPages(ctx, w, take)
 	}
 	return err
+}
+
+// unsorted says that err is a list's way not to be sorted as it was asked to be.
+func unsorted(err error) bool {
+	e, ok := errors.AsType[*cliniko.Error](err)
+	return errors.Is(err, errUnordered) || ok && e.Kind == cliniko.Refused
 }
 
 func (r *reader) within(w window) cliniko.Query {

@@ -42,7 +42,9 @@ type Mark struct {
 	Horizon time.Time `json:"horizon,omitzero"`
 	// Done says that the feed has an end and that it was reached: the baseline is complete.
 	Done bool `json:"done,omitempty"`
-	// After is, of a feed that is read parent by parent, the last parent of the reading under way. "" between two.
+	// After is, of a feed that is read parent by parent, the last parent of the reading under way. "" between two. Of a
+	// baseline that is within a second which it reads by ids, because more rows than a page share that stamp, it is the
+	// last id of Cursor's second that was read, "0" if none was yet. "" else.
 	After ID `json:"after,omitempty"`
 }
 
