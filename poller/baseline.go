@@ -16,16 +16,30 @@ const baselineIdle = time.Second
 // baselines reads what was there before, one feed after the other, for as long as the poller runs: a baseline that is
 // complete costs nothing, and is taken up again should the store have been put back. It takes one step at a time, so
 // that live polling of the same resource waits for one request at most.
+//
+// After a restart it is not known how much is left. The next page of each feed tells, and so these come first.
 func (p *Poller) baselines(stop, work context.Context) {
 	for stop.Err() == nil {
 		moved := false
 		for _, res := range p.resources {
 			for _, r := range res.readers {
-				moved = r.baseline(stop, work) || moved
+				moved = r.uncounted() && r.baseline(stop, work) || moved
 			}
 		}
-		if !moved && !rest(stop, baselineIdle) {
-			return
+		for i, res := range p.resources {
+			p.pace.turn(i)
+			for _, r := range res.readers {
+				for r.baseline(stop, work) {
+					moved = true
+					p.tell(i)
+				}
+			}
+		}
+		if !moved {
+			p.pace.rest()
+			if !rest(stop, baselineIdle) {
+				return
+			}
 		}
 	}
 }
@@ -41,25 +55,25 @@ func rest(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// baseline reads the feed's baseline to its end, or to the first failure. It tells whether a step was taken.
+// baseline takes one step of the feed's baseline. It tells whether it did: not if there is none left, or it failed.
 func (r *reader) baseline(stop, work context.Context) (moved bool) {
 	if r.walks() {
 		return r.firstWalk(stop, work) // a step of it: there may be thousands, and other baselines wait
 	}
 	defer r.survive(&r.base)
-	for stop.Err() == nil && r.base.due() && r.pending(stop) {
-		// The wait for the budget comes before the turn, so that live polling does not wait behind it.
-		var err error
-		if !r.nothingBefore(stop) {
-			err = r.source.Reserve(stop, cliniko.LaneBaseline)
-		}
-		if err == nil {
-			err = r.step.take(stop, func() error { return r.baselineStep(work) })
-		}
-		r.settle(stop, &r.base, r.wrap(err, epoch))
-		moved = err == nil
+	if stop.Err() != nil || !r.base.due() || !r.pending(stop) {
+		return false
 	}
-	return moved
+	// The wait for the budget comes before the turn, so that live polling does not wait behind it.
+	var err error
+	if !r.nothingBefore(stop) {
+		err = r.source.Reserve(stop, cliniko.LaneBaseline)
+	}
+	if err == nil {
+		err = r.step.take(stop, func() error { return r.baselineStep(work) })
+	}
+	r.settle(stop, &r.base, r.wrap(err, epoch))
+	return err == nil
 }
 
 // pending tells whether the feed is open and its baseline is not complete.
@@ -102,13 +116,16 @@ func (r *reader) baselineStep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.remaining(&page)
 	mark.Cursor = lastStamp(&page, w.from)
 	if more && !mark.Cursor.After(w.from) {
 		mark.After = beforeAll // a full page, and all of it in one second: to ask again would bring the same
 	}
-	if err := r.takeBaseline(ctx, &page, mark); err != nil || more {
+	if err := r.takeBaseline(ctx, &page, mark); err != nil {
 		return err
+	}
+	r.tookPage(&page, mark.Cursor, more)
+	if more {
+		return nil
 	}
 	return r.complete(ctx, mark.Cursor)
 }
@@ -142,13 +159,17 @@ func (r *reader) baselineWithin(ctx context.Context, w window, mark schemas.Mark
 		return err
 	case err != nil:
 		return err
-	case !r.holdsMore(&page):
-		return r.takeBaseline(ctx, &page, next)
-	case last == mark.After:
+	case r.holdsMore(&page) && last == mark.After:
 		return errUnreadable
+	case r.holdsMore(&page):
+		next = mark
+		next.After = last
 	}
-	mark.After = last
-	return r.takeBaseline(ctx, &page, mark)
+	err = r.takeBaseline(ctx, &page, next)
+	if err == nil {
+		r.tookWithin(&page)
+	}
+	return err
 }
 
 // takeBaseline hands a page of the baseline on. The caller holds step.
@@ -165,13 +186,4 @@ func (r *reader) complete(ctx context.Context, upTo time.Time) error {
 		r.log.Info("the baseline is complete", zap.String("feed", r.feed.Name), zap.Time("horizon", r.standing.Marks[r.feed.Name].Horizon))
 	}
 	return err
-}
-
-func (r *reader) remaining(p *cliniko.Page) {
-	if !r.live() {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.shown.Remaining = max(p.Total-p.Rows(), -1)
 }

@@ -11,6 +11,7 @@ type Metrics struct {
 	missed   *prometheus.CounterVec
 	held     *prometheus.GaugeVec
 	sweeps   *prometheus.CounterVec
+	progress *progressGauges
 }
 
 // NewMetrics registers the counters with reg.
@@ -42,7 +43,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		sweeps: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: ns, Name: "sweeps_total", Help: "Sweeps of a resource, by how they ended: ok, held, failed, skipped.",
 		}, []string{"resource", "outcome"}),
+		progress: newProgressGauges(ns),
 	}
-	reg.MustRegister(m.requests, m.failures, m.badRows, m.late, m.missed, m.held, m.sweeps)
+	reg.MustRegister(m.requests, m.failures, m.badRows, m.late, m.missed, m.held, m.sweeps, m.progress)
 	return m
 }

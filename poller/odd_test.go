@@ -222,7 +222,11 @@ func TestLivePollingDoesNotWaitBehindTheBaseline(t *testing.T) {
 		r := newReader(src, s)
 		r.mustFollow(t)
 		based := make(chan struct{})
-		go func() { r.baseline(t.Context(), t.Context()); close(based) }()
+		go func() {
+			defer close(based)
+			for r.baseline(t.Context(), t.Context()) {
+			}
+		}()
 		synctest.Wait()
 		if !src.waiting.Load() {
 			t.Fatal("the baseline does not wait")

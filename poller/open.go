@@ -37,7 +37,9 @@ func (r *reader) open(ctx context.Context) error {
 	} else if !page.Date.IsZero() {
 		opening.Began = page.Date.UTC().Add(-skew).Truncate(time.Second)
 	}
-	_, err = r.accept(ctx, opening)
+	if _, err = r.accept(ctx, opening); err == nil {
+		r.expect(page.Total)
+	}
 	return err
 }
 

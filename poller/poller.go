@@ -83,6 +83,7 @@ type Poller struct {
 	cron      *cron.Cron
 	resources []*resource // in the order of Specs
 	sweeper   sweeper
+	pace      pace
 }
 
 // stopGrace is how long a request and its commit may take once the poller was asked to stop.
@@ -110,7 +111,9 @@ func New(c Config) (*Poller, error) {
 			faults = append(faults, fmt.Errorf("%s: schedule %q: %w", spec.Resource, text, err))
 			continue
 		}
-		p.resources = append(p.resources, newResource(&p.Config, spec, schedule))
+		r := newResource(&p.Config, spec, schedule)
+		r.pace = &p.pace
+		p.resources = append(p.resources, r)
 	}
 	return p, errors.Join(faults...)
 }
@@ -125,6 +128,8 @@ func (p *Poller) Run(ctx context.Context) {
 		context.AfterFunc(work, func() { grace.Stop() })
 	})
 
+	p.Metrics.progress.add(p)
+	defer p.Metrics.progress.remove(p)
 	var first sync.WaitGroup
 	for _, r := range p.resources {
 		entry := p.cron.Schedule(r.schedule, cron.FuncJob(func() { r.poll(ctx, work) }))
@@ -149,11 +154,13 @@ func (p *Poller) Run(ctx context.Context) {
 // Status tells how each resource is doing, in the order of the catalogue.
 func (p *Poller) Status() []Status {
 	list := make([]Status, len(p.resources))
+	left := p.timesLeft()
 	for i, r := range p.resources {
 		r.mu.Lock()
 		id := r.entry
 		r.mu.Unlock()
 		list[i] = r.status()
+		list[i].TimeLeft = left[i]
 		if entry := p.cron.Entry(id); entry.Valid() {
 			list[i].NextPoll = entry.Next.UTC()
 		}

@@ -144,19 +144,6 @@ func TestARowThatMakesTheListFailIsReportedAndNothingIsSkipped(t *testing.T) {
 	}
 }
 
-// sinks are a sink for each resource.
-type sinks map[schemas.Resource]*guardedSink
-
-func (s sinks) Standing(ctx context.Context, r schemas.Resource) (schemas.Standing, error) {
-	return s[r].Standing(ctx, r)
-}
-
-func (s sinks) Accept(ctx context.Context, p schemas.Page) (schemas.Outcome, error) {
-	return s[p.Resource].Accept(ctx, p)
-}
-
-func (s sinks) Renew(context.Context, schemas.Resource) error { return nil }
-
 // A resource that the key's user may not see, or which fails, keeps no other from being polled on its schedule.
 func TestAResourceThatFailsStopsNoOther(t *testing.T) {
 	for name, failure := range map[string]*cliniko.Error{

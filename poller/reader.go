@@ -33,6 +33,8 @@ type reader struct {
 	walk   *walk    // the first one, while it is under way; owned by the baselines
 	absent absences // what later walks have not met; owned by poll, which never runs twice at once
 
+	progress progress // of the feed's baseline; guarded by mu
+
 	following, base backoff // of the feed and of its baseline: a heavy old page must not slow what is fresh
 }
 

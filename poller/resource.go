@@ -30,6 +30,7 @@ type resource struct {
 	schedule     cron.Schedule
 	days         int
 	readers      []*reader // the first reads the resource's own list
+	pace         *pace     // of the baselines; New has all resources of the account share one
 	polls        int       // how many there were; owned by poll, which never runs twice at once
 
 	further sync.WaitGroup // the reading of the further feeds, which goes on beside the polls
@@ -52,9 +53,14 @@ type resource struct {
 // Status is how one resource is doing, for people to read.
 type Status struct {
 	Resource  schemas.Resource
-	Baseline  string // "pending", "running" or "complete"
+	Baseline  string // "pending", "running" or "complete": of all feeds that could be opened
 	Tracked   int
-	Remaining int       // records, or parents of records, that the baseline has still to read; -1 if not known
+	Read      int // records that the baselines of all feeds have read in this run
+	Remaining int // records, or parents of records, that they have still to read; -1: not known
+	// TimeLeft is how long it takes until they are complete, 0 if they are; -1: not known. All resources of the account
+	// share one lane, in which the baselines are read one after the other: it counts what comes before the resource,
+	// too, at the pace of the last requests, or at what the budget had left in the last minute.
+	TimeLeft  time.Duration
 	Cursor    time.Time // of the resource's own list; the API's clock
 	LastPoll  time.Time // our clock; when the last poll of the resource's own list that came through ended
 	NextPoll  time.Time
@@ -67,7 +73,7 @@ type Status struct {
 func newResource(c *Config, spec schemas.Spec, schedule cron.Schedule) *resource {
 	r := &resource{
 		account: c.Account, spec: spec, source: c.Source, sink: c.Sink, inventory: c.Inventory, doubt: c.Doubt, swept: c.Swept,
-		metrics: c.Metrics, step: newTurn(), days: cmp.Or(c.Days, 7), confirmAfter: cmp.Or(c.ConfirmAfter, defaultConfirmAfter), sweep: c.Sweeps[spec.Resource],
+		metrics: c.Metrics, step: newTurn(), pace: new(pace), days: cmp.Or(c.Days, 7), confirmAfter: cmp.Or(c.ConfirmAfter, defaultConfirmAfter), sweep: c.Sweeps[spec.Resource],
 		schedule: stagger(schedule, c.Account+"/"+string(spec.Resource)),
 		log:      c.Log.With(zap.String("account", c.Account), zap.String("resource", string(spec.Resource))),
 	}
@@ -79,7 +85,7 @@ func newResource(c *Config, spec schemas.Spec, schedule cron.Schedule) *resource
 		if i == 0 {
 			lane = cliniko.LaneLive
 		}
-		r.readers = append(r.readers, &reader{resource: r, feed: feed, lane: lane, aside: make(map[cliniko.BadRow]bool)})
+		r.readers = append(r.readers, &reader{resource: r, feed: feed, lane: lane, aside: make(map[cliniko.BadRow]bool), progress: progress{left: -1, rows: mostRows}})
 	}
 	return r
 }
@@ -124,8 +130,9 @@ func (r *resource) status() Status {
 	s := r.shown
 	s.Resource = r.spec.Resource
 	if s.Baseline == "" {
-		s.Baseline = "pending"
+		s.Baseline = pending
 	}
+	s.Read, s.Remaining = r.tally()
 	s.Events = maps.Clone(s.Events)
 	if r.spec.Shape == schemas.Collection {
 		sweep := r.sweep
@@ -188,10 +195,20 @@ func (r *resource) show() {
 	defer r.mu.Unlock()
 	r.shown.Cursor = r.standing.Marks[schemas.Live].Cursor
 	r.shown.Tracked = r.standing.Tracked
-	switch {
-	case r.standing.Marks[schemas.Baseline].Done:
-		r.shown.Baseline = "complete"
-	case r.standing.Opened:
-		r.shown.Baseline = "running"
+	if r.standing.Opened {
+		r.shown.Baseline = complete
+	}
+	for _, reader := range r.readers {
+		reader.stand()
+		if reader.progress.open && !reader.progress.done {
+			r.shown.Baseline = running
+		}
 	}
 }
+
+// What Status.Baseline can be.
+const (
+	pending  = "pending"
+	running  = "running"
+	complete = "complete"
+)

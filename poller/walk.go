@@ -293,5 +293,5 @@ func (r *reader) left(w *walk) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.shown.Remaining = len(w.parents)
+	r.progress.left = len(w.parents)
 }
