@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -209,7 +210,23 @@ func (s *sink) Accept(_ context.Context, page schemas.Page) (schemas.Outcome, er
 	return schemas.Outcome{Late: s.late, Tracked: len(s.seen)}, nil
 }
 
-func (s *sink) Renew(context.Context, schemas.Resource) error { return nil }
+func (s *sink) Renew(context.Context, schemas.Resource) error {
+	if len(s.fail) > 0 {
+		err := s.fail[0]
+		if s.fail = s.fail[1:]; err != nil {
+			return err
+		}
+	}
+	for name, mark := range s.standing.Marks {
+		if strings.HasPrefix(name, schemas.Baseline) {
+			delete(s.standing.Marks, name)
+		} else {
+			mark.Horizon = mark.Cursor
+			s.standing.Marks[name] = mark
+		}
+	}
+	return nil
+}
 
 // holds fails the test unless the sink has the last version of every row of l.
 func (s *sink) holds(t interface{ Fatalf(string, ...any) }, l *list) {

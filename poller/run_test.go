@@ -79,6 +79,12 @@ func (g *guardedSink) Accept(ctx context.Context, p schemas.Page) (schemas.Outco
 	return g.sink.Accept(ctx, p)
 }
 
+func (g *guardedSink) Renew(ctx context.Context, r schemas.Resource) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.sink.Renew(ctx, r)
+}
+
 func newGuarded(takes time.Duration) *guarded {
 	g := &guarded{lists: map[string]*list{}, asked: map[string][]time.Time{}, inside: map[string]int{}, takes: takes}
 	g.lists["/patients"] = newList()
