@@ -16,6 +16,10 @@ import (
 // are no more than three quarters of it. What live polling does not ask for is the lower lanes' all the same, so that
 // with a baseline at work 96 % of the budget are used. A lane that asks for nothing takes nothing away.
 //
+// A lower lane that has not had its turn for a minute starves: those above it ask for more than there is. Then every
+// twentieth request is one of such a lane's, so that what it does comes to its end some day. It goes before those of the
+// lower lanes, and before live ones only where these have to wait anyway, since they alone are more than the budget.
+//
 // With a Ledger the promise holds over restarts too, see there. One Budget at a time may use a ledger: whoever takes an
 // account over makes a new one.
 type Budget struct {
@@ -27,7 +31,9 @@ type Budget struct {
 
 	mu     sync.Mutex // guards all below; not held while the ledger is asked
 	queues [laneCount][]*waiter
-	timer  *time.Timer // wakes dispatch when the first waiter's time comes
+	hungry [laneCount]time.Time // when the lane first asked since it had its turn by right; zero if it has not
+	unfed  int                  // grants since the last to a lane that starved
+	timer  *time.Timer          // wakes dispatch when the first waiter's time comes
 	paused time.Time
 	last   time.Time // the last grant
 	// spent are the requests of the last window, by time. Those that an earlier process may still have sent can lie
@@ -51,8 +57,9 @@ type spending struct {
 
 // A waiter is one call of Wait.
 type waiter struct {
-	lane Lane
-	turn chan bool // true: go; false: ask the ledger first. Never more than one is under way.
+	lane  Lane
+	since time.Time // when it asked
+	turn  chan bool // true: go; false: ask the ledger first. Never more than one is under way.
 }
 
 // NewBudget returns a budget of perMinute requests, 1 to 200; 0 means 180 and other values the nearest of these. With
@@ -80,9 +87,12 @@ func (b *Budget) Wait(ctx context.Context, lane Lane) error {
 	if lane < 0 || lane >= laneCount {
 		lane = LaneBaseline
 	}
-	w := &waiter{lane: lane, turn: make(chan bool, 1)}
+	w := &waiter{lane: lane, since: time.Now(), turn: make(chan bool, 1)}
 	b.mu.Lock()
 	b.queues[lane] = append(b.queues[lane], w)
+	if b.hungry[lane].IsZero() {
+		b.hungry[lane] = w.since
+	}
 	b.dispatch()
 	b.mu.Unlock()
 	for {
@@ -129,15 +139,16 @@ func (b *Budget) Pause(until time.Time) {
 // changed. b.mu is held.
 func (b *Budget) dispatch() {
 	for {
-		w := b.first()
+		now := time.Now()
+		starving := b.starving(now)
+		w, as := b.first(now, starving)
 		if w == nil || b.reserver != nil {
 			b.wakeIn(0)
 			return
 		}
 		// The first waiter's lane is the most urgent one, and none may go earlier than that: if it has to wait, all
 		// have to.
-		now := time.Now()
-		if wait := b.earliest(w.lane, now).Sub(now); wait > 0 {
+		if wait := b.earliest(as, now).Sub(now); wait > 0 {
 			b.wakeIn(wait)
 			return
 		}
@@ -150,20 +161,62 @@ func (b *Budget) dispatch() {
 			b.reserved--
 		}
 		b.last = now
+		b.unfed++
 		b.spend(spending{now, w.lane})
 		b.queues[w.lane] = b.queues[w.lane][1:]
+		switch {
+		case w == starving:
+			b.unfed = 0
+		case len(b.queues[w.lane]) > 0:
+			b.hungry[w.lane] = now
+		default:
+			b.hungry[w.lane] = time.Time{}
+		}
 		w.turn <- true
 	}
 }
 
-func (b *Budget) first() *waiter {
-	for _, queue := range b.queues {
+// first is who goes next, and as which lane: one that starves goes as a live request does, if it goes before one.
+// b.mu is held.
+func (b *Budget) first(now time.Time, starving *waiter) (w *waiter, as Lane) {
+	live := b.queues[LaneLive]
+	switch {
+	case starving == nil:
+	case len(live) == 0:
+		return starving, starving.lane
+	case now.Sub(live[0].since) > b.spacing:
+		return starving, LaneLive
+	}
+	for lane, queue := range b.queues {
 		if len(queue) > 0 {
-			return queue[0]
+			return queue[0], Lane(lane)
 		}
 	}
-	return nil
+	return nil, 0
 }
+
+// starving is who has waited longest in the lanes that starve, nil if there is nobody or one of them went just now.
+// b.mu is held.
+func (b *Budget) starving(now time.Time) (longest *waiter) {
+	if b.unfed < starvingShare-1 {
+		return nil
+	}
+	for lane := LaneLive + 1; lane < laneCount; lane++ {
+		queue := b.queues[lane]
+		if len(queue) == 0 || now.Sub(b.hungry[lane]) < starvingAfter {
+			continue
+		}
+		if longest == nil || queue[0].since.Before(longest.since) {
+			longest = queue[0]
+		}
+	}
+	return longest
+}
+
+const (
+	starvingAfter = time.Minute
+	starvingShare = 20 // of so many requests one is that of a lane that starves
+)
 
 // earliest is when a request of lane may go, if nothing else happens before. b.mu is held.
 func (b *Budget) earliest(lane Lane, now time.Time) time.Time {

@@ -261,6 +261,71 @@ func TestLivePollingDoesNotWaitForTheLowerLanes(t *testing.T) {
 	}
 }
 
+// Schedules that ask for more than the budget leave each lower lane a share, alike and about a twentieth together, and
+// live polling the rest.
+func TestLanesThatStarveHaveAShare(t *testing.T) {
+	for _, perMinute := range []int{60, 180} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 11*time.Minute)
+			defer cancel()
+			b := NewBudget(perMinute, nil)
+			var c clinic
+			c.wg.Go(func() { // a fourth more than there is
+				for every := window * 4 / 5 / time.Duration(perMinute); ctx.Err() == nil; time.Sleep(every) {
+					c.askAfter(ctx, b, 0, LaneLive)
+				}
+			})
+			for _, lane := range []Lane{LaneSide, LaneSweep, LaneBaseline} {
+				c.keepAsking(ctx, b, lane)
+			}
+			c.wg.Wait()
+			var got [laneCount]int
+			for _, g := range c.granted {
+				got[g.lane]++
+			}
+			for _, lane := range []Lane{LaneSide, LaneSweep, LaneBaseline} {
+				if most := 11 * perMinute / 20 / 3; got[lane] > most || got[lane] < most*3/4 {
+					t.Errorf("%d a minute: %s had %d requests, want %d or a little less", perMinute, lane, got[lane], most)
+				}
+			}
+			if lower := got[LaneSide] + got[LaneSweep] + got[LaneBaseline]; got[LaneLive] < 10*perMinute*95/100 || lower == 0 {
+				t.Errorf("%d a minute: live polling had %d requests", perMinute, got[LaneLive])
+			}
+			if worst := c.worst(); worst > perMinute {
+				t.Errorf("%d requests in one minute", worst)
+			}
+		})
+	}
+}
+
+// Nobody starves before a minute has passed without a turn of the lane's own, however long the others' queue is; and
+// a lane that has had one has to wait that long again.
+func TestNobodyStarvesWithinAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(60, nil)
+		b.Pause(time.Now().Add(30 * time.Second))
+		var c clinic
+		c.askAfter(t.Context(), b, 0, LaneBaseline)
+		for range 25 {
+			c.askAfter(t.Context(), b, time.Second, LaneLive)
+		}
+		c.wg.Wait()
+		if last := c.granted[len(c.granted)-1]; last.lane != LaneBaseline {
+			t.Errorf("the last is of %s, want the baseline's", last.lane)
+		}
+		time.Sleep(10 * time.Minute) // an idle lane does not grow hungry
+		b.Pause(time.Now().Add(5 * time.Second))
+		c.askAfter(t.Context(), b, 0, LaneBaseline)
+		time.Sleep(time.Second)
+		b.mu.Lock()
+		if b.starving(time.Now()) != nil {
+			t.Error("the baseline starves, and has waited for a second")
+		}
+		b.mu.Unlock()
+		c.wg.Wait()
+	})
+}
+
 func TestALiveBurstGoesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
