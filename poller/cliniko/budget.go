@@ -235,7 +235,7 @@ func (b *Budget) earliest(lane Lane, now time.Time) time.Time {
 // spare is when a request of the lower lanes takes nothing from live polling, which shall not have to wait. That the
 // window has room now is not enough. What was spent in a burst comes free in a burst, a window later: the first poll
 // of all resources is one. If the lower lanes had filled the window soon after it, there would be nothing for anybody
-// until then (40 resources that were polled for the first time together held live polling up for 20 s of each minute
+// until then (38 resources that were polled for the first time together held live polling up for 20 s of each minute
 // that followed). So until each spent request leaves the window there has to be room for live requests at livePace.
 //
 // To expect too many of them costs next to nothing: as the time passes in which they do not come, their room is the
