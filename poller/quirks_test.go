@@ -56,6 +56,7 @@ func TestASideListThatIsGoneStopsNothingElse(t *testing.T) {
 		source.now++
 		source.create(1)
 		r.poll(t.Context(), t.Context())
+		r.further.Wait()
 	}
 	s.holds(t, source.list)
 	if got := r.status().LastError; got != "" {

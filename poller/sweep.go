@@ -60,15 +60,12 @@ func newSweeper() sweeper {
 	return s
 }
 
-var (
-	// ErrSweeping says that a sweep is under way. The next can begin when it has ended.
-	ErrSweeping = errors.New("a sweep is under way")
-	// ErrUnknownResource says that the account does not follow the resource.
-	ErrUnknownResource = errors.New("the account does not follow it")
-)
+// ErrSweeping says that a sweep is under way. The next can begin when it has ended.
+var ErrSweeping = errors.New("a sweep is under way")
 
 // Sweep begins a sweep of these resources, or of all that the account has if none is named, and returns. With accept
-// the limit for mass disappearance does not count. Status tells how it goes. It is for the time while Run runs.
+// the limit for mass disappearance does not count. Status tells how it goes. It is for the time while Run runs. Its
+// errors are ErrSweeping and ErrUnknown, wrapped.
 func (p *Poller) Sweep(resources []schemas.Resource, accept bool) error {
 	o := order{accept: accept}
 	for _, r := range p.resources {
@@ -78,7 +75,7 @@ func (p *Poller) Sweep(resources []schemas.Resource, accept bool) error {
 	}
 	for _, name := range resources {
 		if !slices.ContainsFunc(p.resources, func(r *resource) bool { return r.spec.Resource == name }) {
-			return fmt.Errorf("%s: %w", name, ErrUnknownResource)
+			return fmt.Errorf("sweep %s/%s: %w", p.Account, name, ErrUnknown)
 		}
 	}
 	select {

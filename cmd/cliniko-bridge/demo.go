@@ -57,7 +57,7 @@ func (e *env) demo(ctx context.Context, rate float64) error {
 		return err
 	}
 	server := admin.New(cfg.Admin.Listen, admin.Deps{
-		Version: versionText(), Ready: b.Ready, Status: b.Status, Sweep: b.Sweep, Metrics: b.Metrics(), Log: log,
+		Version: versionText(), Ready: b.Ready, Status: b.Status, Sweep: b.Sweep, Baseline: b.Baseline, Metrics: b.Metrics(), Log: log,
 	})
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return serve(ctx, b, server, log) })

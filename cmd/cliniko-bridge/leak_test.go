@@ -69,7 +69,7 @@ func startDebugging(t *testing.T, text string) overheard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := admin.New(cfg.Admin.Listen, admin.Deps{Ready: b.Ready, Status: b.Status, Sweep: b.Sweep, Metrics: b.Metrics(), Log: log})
+	server := admin.New(cfg.Admin.Listen, admin.Deps{Ready: b.Ready, Status: b.Status, Sweep: b.Sweep, Baseline: b.Baseline, Metrics: b.Metrics(), Log: log})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- serve(ctx, b, server, log) }()

@@ -35,7 +35,7 @@ FINGERPRINT_KEY, DATA_DIR, ADMIN_LISTEN, ADMIN_TOKEN.`,
 			return err
 		}
 		server := admin.New(cfg.Admin.Listen, admin.Deps{
-			Version: versionText(), Ready: b.Ready, Status: b.Status, Sweep: b.Sweep, Token: cfg.Admin.Token,
+			Version: versionText(), Ready: b.Ready, Status: b.Status, Sweep: b.Sweep, Baseline: b.Baseline, Token: cfg.Admin.Token,
 			Metrics: b.Metrics(), Log: log,
 		})
 		return serve(cmd.Context(), b, server, log)

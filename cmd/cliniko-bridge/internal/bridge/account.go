@@ -94,10 +94,12 @@ func (a *account) follow(ctx context.Context, lease diff.Lease, client *cliniko.
 		guard := newFormGuard(differ, edition, watch.doubt)
 		watch.stays, sink = guard.release, guard
 	}
+	sweeps := a.keepSweeps(ctx)
 	p, err := poller.New(poller.Config{
 		Account: a.cfg.Name, Source: client, Sink: sink, Inventory: differ, Specs: Specs(a.cfg, edition), Schedules: a.schedules,
 		Doubt: watch.doubt, Days: a.b.cfg.Resources["available_times"].Days,
 		SweepSchedule: a.b.cfg.Sweep.Schedule, ConfirmAfter: a.b.cfg.Sweep.ConfirmAfter, Limit: a.b.cfg.Sweep.Limit,
+		Swept: sweeps.note, Sweeps: sweeps.earlier(),
 		Log: a.b.log, Metrics: a.b.metrics.poller,
 	})
 	if err != nil {

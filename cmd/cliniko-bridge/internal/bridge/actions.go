@@ -1,8 +1,10 @@
 package bridge
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cliniko-bridge/cliniko-bridge/poller"
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
@@ -23,6 +25,16 @@ func (b *Bridge) Sweep(account string, resources []schemas.Resource, accept bool
 	return b.order(account, func(p *poller.Poller) error { return p.Sweep(resources, accept) })
 }
 
+// renewTime is how long a baseline is waited for that is to begin: until a request and its commit are done.
+const renewTime = 10 * time.Second
+
+// Baseline begins the baseline of a resource anew. account is as in Sweep, and so is the error.
+func (b *Bridge) Baseline(account string, resource schemas.Resource) error {
+	ctx, cancel := context.WithTimeout(context.Background(), renewTime)
+	defer cancel()
+	return b.order(account, func(p *poller.Poller) error { return p.Renew(ctx, resource) })
+}
+
 // order gives an order to the pollers of account.
 func (b *Bridge) order(account string, do func(*poller.Poller) error) error {
 	known, led := false, false
@@ -41,7 +53,7 @@ func (b *Bridge) order(account string, do func(*poller.Poller) error) error {
 		switch err := do(p); {
 		case err == nil:
 			done++
-		case errors.Is(err, poller.ErrUnknownResource):
+		case errors.Is(err, poller.ErrUnknown):
 			refused = append(refused, fmt.Errorf("account %s: %w: %w", a.cfg.Name, err, ErrUnknown))
 		default:
 			refused = append(refused, fmt.Errorf("account %s: %w: %w", a.cfg.Name, err, ErrNotNow))

@@ -172,6 +172,14 @@ func (s *scene) told(t *testing.T, js jetstream.JetStream, n int) []schemas.Verb
 // start runs a bridge on the configuration until the test ends.
 func start(t *testing.T, text string) *Bridge {
 	t.Helper()
+	b, stop := startUntil(t, text, zap.NewNop())
+	t.Cleanup(stop)
+	return b
+}
+
+// startUntil runs a bridge on the configuration until stop is called.
+func startUntil(t *testing.T, text string, log *zap.Logger) (b *Bridge, stop func()) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "bridge.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -180,20 +188,19 @@ func start(t *testing.T, text string) *Bridge {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := New(cfg, Options{Log: zap.NewNop()})
+	b, err = New(cfg, Options{Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- b.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
+	return b, func() {
+		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("run: %v", err)
 		}
-	})
-	return b
+	}
 }
 
 func complete(b *Bridge) bool {

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/admin"
 	"github.com/cliniko-bridge/cliniko-bridge/poller"
@@ -24,6 +25,7 @@ func (b *Bridge) Status() admin.Status {
 					Name: r.Resource, Baseline: r.Baseline, Tracked: r.Tracked, Cursor: admin.Time{Time: r.Cursor},
 					LastPoll: admin.Time{Time: r.LastPoll}, NextPoll: admin.Time{Time: r.NextPoll},
 					LastError: r.LastError, Events: r.Events, Sweep: sweepOf(r.Sweep),
+					BaselineLeft: max(r.Remaining, 0), BaselineSecondsLeft: max(int(r.TimeLeft/time.Second), 0),
 				})
 			}
 		}
