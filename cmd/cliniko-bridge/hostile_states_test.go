@@ -147,14 +147,14 @@ func (d *statesDayOf) hide(r schemas.Resource, id schemas.ID) {
 		return
 	}
 	spec, _ := schemas.Lookup(schemas.Edition(d.clinic.Edition()), r)
-	switch states[d.rng.IntN(len(states))] {
-	case clinikotest.StateCancelled:
+	switch state := states[d.rng.IntN(len(states))]; {
+	case state == clinikotest.StateCancelled:
 		d.clinic.Cancel(r, id)
-	case clinikotest.StateArchived:
+	case state == clinikotest.StateArchived:
 		d.clinic.Archive(r, id)
-	case clinikotest.StateInactive:
+	case state == clinikotest.StateInactive:
 		d.clinic.Deactivate(id)
-	case clinikotest.StateDeleted:
+	default:
 		if slices.ContainsFunc(spec.Feeds, func(f schemas.Feed) bool { return f.Implies == schemas.DeletedState }) {
 			d.clinic.SoftDelete(r, id)
 		}

@@ -56,8 +56,9 @@ func pace(name string, served []finding, schedule func(schemas.Spec) string, bud
 		out.ok(name+": polling", "%.0f of %d requests a minute; the most often %s", math.Ceil(wanted), budget, most)
 	}
 	out.ok(name+": freshness", "%s", fresh.text(max(1, wanted/float64(budget))))
-	if left := float64(budget) - wanted; left < 1 {
-		out.warn(name+": baseline", "%s, and polling leaves nothing of the budget for them", count(pages, "request"))
+	kept := float64(budget) / 20 // that lanes get which would starve otherwise: see cliniko.Budget
+	if left := float64(budget) - wanted; left < kept {
+		out.warn(name+": baseline", "%s, %s: polling leaves them a twentieth of the budget", count(pages, "request"), about(float64(pages)/kept))
 	} else {
 		out.ok(name+": baseline", "%s, %s with what polling leaves of the budget", count(pages, "request"), about(float64(pages)/left))
 	}
