@@ -147,18 +147,18 @@ func (d *statesDayOf) hide(r schemas.Resource, id schemas.ID) {
 		return
 	}
 	spec, _ := schemas.Lookup(schemas.Edition(d.clinic.Edition()), r)
-	switch state := states[d.rng.IntN(len(states))]; {
-	case state == clinikotest.StateCancelled:
-		d.clinic.Cancel(r, id)
-	case state == clinikotest.StateArchived:
-		d.clinic.Archive(r, id)
-	case state == clinikotest.StateInactive:
-		d.clinic.Deactivate(id)
-	default:
-		if slices.ContainsFunc(spec.Feeds, func(f schemas.Feed) bool { return f.Implies == schemas.DeletedState }) {
-			d.clinic.SoftDelete(r, id)
-		}
+	state := states[d.rng.IntN(len(states))]
+	enter := map[clinikotest.State]func(){
+		clinikotest.StateCancelled: func() { d.clinic.Cancel(r, id) },
+		clinikotest.StateArchived:  func() { d.clinic.Archive(r, id) },
+		clinikotest.StateInactive:  func() { d.clinic.Deactivate(id) },
+		clinikotest.StateDeleted: func() {
+			if slices.ContainsFunc(spec.Feeds, func(f schemas.Feed) bool { return f.Implies == schemas.DeletedState }) {
+				d.clinic.SoftDelete(r, id)
+			}
+		},
 	}
+	enter[state]()
 }
 
 // A statesJudge holds what a stream tells of records and their states against what happened in a clinic.

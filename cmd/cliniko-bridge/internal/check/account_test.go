@@ -133,7 +133,7 @@ func TestPace(t *testing.T) {
 		"too much": {
 			more:    "    resources: [patients, users]\n    requests_per_minute: 40\nresources:\n  patients: {schedule: \"@every 1s\"}\n  users: {schedule: \"@every 3s\"}\n",
 			polling: render.Warning, pollingWant: "ask for 120 requests a minute and the budget is 40: polls come 3.0 times as seldom",
-			baseline: render.Warning, baselineWant: "leaves nothing",
+			baseline: render.Warning, baselineWant: "requests, about 3 minutes: polling leaves them a twentieth of the budget",
 		},
 		"by the clock": {
 			more:    "    resources: [patients]\nresources:\n  patients: {schedule: \"*/30 * 9-10 * * *\"}\n",
@@ -141,9 +141,9 @@ func TestPace(t *testing.T) {
 			baseline: render.OK, baselineWant: "3 requests, less than a minute",
 		},
 		"little is left": {
-			more:    "    resources: [patients, appointments]\n    requests_per_minute: 104\nresources:\n  patients: {schedule: \"@every 1s\"}\n  appointments: {schedule: \"@every 1m\"}\n",
-			polling: render.OK, pollingWant: "102 of 104",
-			baseline: render.OK, baselineWant: "5 requests, about 3 minutes",
+			more:    "    resources: [patients, appointments]\n    requests_per_minute: 110\nresources:\n  patients: {schedule: \"@every 1s\"}\n  appointments: {schedule: \"@every 1m\"}\n",
+			polling: render.OK, pollingWant: "102 of 110",
+			baseline: render.OK, baselineWant: "5 requests, less than a minute",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
