@@ -112,11 +112,17 @@ func (r *reader) baselineStep(ctx context.Context) error {
 	case mark.After != "":
 		return r.baselineWithin(ctx, w, mark)
 	}
-	page, more, err := r.ask(ctx, w)
+	w.deep, w.width = true, r.stride
+	piece := w.piece()
+	page, more, err := r.ask(ctx, piece)
 	if err != nil {
 		return err
 	}
+	w.paid = false
 	mark.Cursor = lastStamp(&page, w.from)
+	if w.width > 0 || more && (r.unsorted || !conclusive(page.Records, mark.Cursor)) {
+		return r.baselinePiece(ctx, w, piece, &page, more, mark)
+	}
 	if more && !mark.Cursor.After(w.from) {
 		mark.After = beforeAll // a full page, and all of it in one second: to ask again would bring the same
 	}
@@ -128,6 +134,31 @@ func (r *reader) baselineStep(ctx context.Context) error {
 		return nil
 	}
 	return r.complete(ctx, mark.Cursor)
+}
+
+// baselinePiece takes a piece of a list that does not sort, see unsorted.go. How much is left is not known then: each
+// answer counts its own stretch of time. The caller holds step.
+func (r *reader) baselinePiece(ctx context.Context, w, piece window, page *cliniko.Page, more bool, mark schemas.Mark) error {
+	rest, more, err := r.fit(ctx, w, piece, page, more, func(p *cliniko.Page, upTo time.Time) error {
+		mark.Cursor = upTo
+		err := r.takeBaseline(ctx, p, mark)
+		if err == nil {
+			r.took(p.Rows(), -1)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r.stride = rest.width
+	if !more {
+		return r.complete(ctx, rest.from)
+	}
+	if mark.Cursor = rest.from; r.standing.Marks[schemas.BaselineOf(r.feed.Name)].Cursor.Equal(mark.Cursor) {
+		return nil
+	}
+	_, err = r.accept(ctx, schemas.Page{Feed: r.feed.Name, Baseline: true, Mark: mark})
+	return err
 }
 
 // beforeAll is below every id.

@@ -4,7 +4,7 @@
 // stamped at or after a point, oldest first, takes the first page alone, and asks again from that page's last stamp
 // (window.go). It never counts pages across time, so that a list that moves under it - an edited record jumps to the
 // end, all behind it slide up - costs a repetition and not a record. A second with more rows than a page holds is
-// read by ids (second.go).
+// read by ids (second.go). A list that does not sort is read in stretches of time that fit into one answer (unsorted.go).
 //
 // Three readings of that kind make a resource complete:
 //

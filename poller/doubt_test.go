@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,7 +13,7 @@ import (
 )
 
 // A list that begins to answer 404 or 400 is doubted once, however long it goes on, and again only when it has answered in
-// between. Other failures are no doubt: they say nothing of what the account has.
+// between. A list that is refused is asked in other ways, and doubted if it takes none. Other failures are no doubt: they say nothing of what the account has.
 func TestAListThatIsNotThereAnyMoreIsDoubtedOnce(t *testing.T) {
 	gone := &cliniko.Error{Kind: cliniko.NotFound, Path: "/patients", Status: 404}
 	refused := &cliniko.Error{Kind: cliniko.Refused, Path: "/patients", Status: 400}
@@ -24,8 +25,8 @@ func TestAListThatIsNotThereAnyMoreIsDoubtedOnce(t *testing.T) {
 	}{
 		"404":            {[]error{gone}, 1},
 		"404 for long":   {[]error{gone, gone, gone}, 1},
-		"400":            {[]error{refused, refused, refused}, 1},
-		"404, then 400":  {[]error{gone, refused, refused}, 2},
+		"400":            {slices.Repeat([]error{refused}, 20), 1},
+		"404, then 400":  {append([]error{gone}, slices.Repeat([]error{refused}, 20)...), 2},
 		"404, 502, 404":  {[]error{gone, down, gone}, 2},
 		"502":            {[]error{down, down}, 0},
 		"403":            {[]error{forbidden}, 0},

@@ -31,6 +31,11 @@ type list struct {
 	refuses map[string]bool
 	// ascending says that the list ignores a direction.
 	ascending bool
+	// ignoresSort says that the list comes by created_at and id, whatever sort it is asked for.
+	ignoresSort bool
+	// lags is how many seconds the Date header is behind the stamps; noDate says that there is none.
+	lags   int
+	noDate bool
 	// ignoresOrder says that the list takes a direction in `sort` alone.
 	ignoresOrder bool
 	// stable says that equal stamps keep their order, by id.
@@ -83,13 +88,17 @@ func (l *list) List(ctx context.Context, q cliniko.Query) (cliniko.Page, error) 
 		return cliniko.Page{}, &cliniko.Error{Kind: cliniko.Refused, Path: q.Path, Status: 400}
 	}
 	var ids []int
+	selected := l.selects(q.Filters)
 	for id, r := range l.rows {
-		if r.visible <= l.now && l.matches(id, r, q.Filters) {
+		if r.visible <= l.now && selected(id, r) {
 			ids = append(ids, id)
 		}
 	}
 	slices.Sort(ids)
-	if !l.stable {
+	if l.ignoresSort {
+		slices.SortStableFunc(ids, func(a, b int) int { return l.rows[a].created - l.rows[b].created })
+		q.Sort, q.Desc = "", false
+	} else if !l.stable {
 		l.rng.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
 	}
 	slices.SortStableFunc(ids, func(a, b int) int {
@@ -109,7 +118,10 @@ func (l *list) List(ctx context.Context, q cliniko.Query) (cliniko.Page, error) 
 		q.Page = 1
 	}
 	from := min(max(q.Page-1, 0)*q.PerPage, len(ids))
-	page := cliniko.Page{Total: len(ids), Next: len(ids) > from+q.PerPage, Date: at(l.now)}
+	page := cliniko.Page{Total: len(ids), Next: len(ids) > from+q.PerPage, Date: at(l.now - l.lags)}
+	if l.noDate {
+		page.Date = time.Time{}
+	}
 	if l.noTotal {
 		page.Total = -1
 	}
@@ -139,24 +151,32 @@ func (l *list) record(id int) schemas.Record {
 	}
 }
 
-func (l *list) matches(id int, r *row, filters []cliniko.Filter) bool {
-	for _, f := range filters {
-		c := 0
+// selects tells of each row whether all filters hold.
+func (l *list) selects(filters []cliniko.Filter) func(id int, r *row) bool {
+	bounds := make([]int, len(filters)) // as ids and updated are
+	for i, f := range filters {
 		if f.Field == "id" {
-			n, _ := strconv.Atoi(f.Value)
-			c = id - n
-		} else {
-			t, err := time.Parse(time.RFC3339, f.Value)
-			if err != nil {
-				panic(err)
-			}
-			c = at(r.updated).Compare(t)
+			bounds[i], _ = strconv.Atoi(f.Value)
+			continue
 		}
-		if ok := map[string]bool{">=": c >= 0, ">": c > 0, "<": c < 0, "<=": c <= 0}[f.Op]; !ok {
-			return false
+		t, err := time.Parse(time.RFC3339, f.Value)
+		if err != nil {
+			panic(err)
 		}
+		bounds[i] = int(t.Sub(at(0)) / time.Second)
 	}
-	return true
+	return func(id int, r *row) bool {
+		for i, f := range filters {
+			c := r.updated - bounds[i]
+			if f.Field == "id" {
+				c = id - bounds[i]
+			}
+			if ok := f.Op == ">=" && c >= 0 || f.Op == ">" && c > 0 || f.Op == "<" && c < 0 || f.Op == "<=" && c <= 0; !ok {
+				return false
+			}
+		}
+		return true
+	}
 }
 
 // sink is a Sink that remembers the newest version of each record, and checks what it is given.

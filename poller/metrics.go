@@ -4,14 +4,15 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // Metrics are the counters of the poller, shared by all accounts.
 type Metrics struct {
-	requests *prometheus.CounterVec
-	failures *prometheus.CounterVec
-	badRows  *prometheus.CounterVec
-	late     prometheus.Histogram
-	missed   *prometheus.CounterVec
-	held     *prometheus.GaugeVec
-	sweeps   *prometheus.CounterVec
-	progress *progressGauges
+	requests  *prometheus.CounterVec
+	failures  *prometheus.CounterVec
+	badRows   *prometheus.CounterVec
+	late      prometheus.Histogram
+	missed    *prometheus.CounterVec
+	held      *prometheus.GaugeVec
+	sweeps    *prometheus.CounterVec
+	progress  *progressGauges
+	fallbacks *prometheus.CounterVec // lists that were found to refuse something
 }
 
 // NewMetrics registers the counters with reg.
@@ -27,6 +28,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		badRows: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: ns, Name: "bad_rows_total", Help: "Rows of the API that are no record: no id, no stamp.",
 		}, []string{"resource"}),
+		fallbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: ns, Name: "fallbacks_total", Help: "Lists found to refuse a sort or a filter, which are read without it since.",
+		}, []string{"resource", "without"}),
 		late: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: ns, Name: "row_lateness_seconds",
 			Help:    "How far behind the cursor a change was when it showed.",
@@ -45,6 +49,6 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"resource", "outcome"}),
 		progress: newProgressGauges(ns),
 	}
-	reg.MustRegister(m.requests, m.failures, m.badRows, m.late, m.missed, m.held, m.sweeps, m.progress)
+	reg.MustRegister(m.requests, m.failures, m.badRows, m.fallbacks, m.late, m.missed, m.held, m.sweeps, m.progress)
 	return m
 }

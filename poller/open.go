@@ -3,7 +3,6 @@ package poller
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/cliniko-bridge/cliniko-bridge/poller/cliniko"
@@ -48,19 +47,25 @@ func (r *reader) open(ctx context.Context) error {
 const skew = 5 * time.Minute
 
 // newest reads the first page, newest first. The direction has two spellings, and which of them an edition takes is
-// not told by any source: `order` is deprecated in 2025, and a column with its direction is first described later.
+// not told by any source: `order` is deprecated in 2025, and a column with its direction is first described later. If
+// neither does, the newest records are searched for.
 func (r *reader) newest(ctx context.Context) (cliniko.Page, error) {
-	q := cliniko.Query{Lane: r.lane, Sort: r.feed.Stamp, Desc: true}
-	if !r.live() { // the same list by another stamp (2025) has rows without that stamp, too
-		q.Filters = []cliniko.Filter{cliniko.At(r.feed.Stamp, ">=", epoch)}
+	for _, q := range []cliniko.Query{
+		{Lane: r.lane, Sort: r.feed.Stamp, Desc: true},
+		{Lane: r.lane, Sort: r.feed.Stamp + ":desc"},
+	} {
+		if r.unsorted {
+			break
+		}
+		if !r.live() { // the same list by another stamp (2025) has rows without that stamp, too
+			q.Filters = []cliniko.Filter{cliniko.At(r.feed.Stamp, ">=", epoch)}
+		}
+		page, err := r.descending(ctx, q)
+		if !refused(err) && !errors.Is(err, errUnordered) {
+			return page, err
+		}
 	}
-	page, err := r.descending(ctx, q)
-	e, refused := errors.AsType[*cliniko.Error](err)
-	if refused = refused && e.Kind == cliniko.Refused; err == nil || !refused && !errors.Is(err, errUnordered) {
-		return page, err
-	}
-	q.Sort, q.Desc = r.feed.Stamp+":desc", false
-	return r.descending(ctx, q)
+	return r.latest(ctx)
 }
 
 // descending asks for a first page that is to have the newest records, newest first. A full page of one stamp could as
@@ -73,7 +78,7 @@ func (r *reader) descending(ctx context.Context, q cliniko.Query) (cliniko.Page,
 			return page, err
 		}
 		if !r.holdsMore(&page) { // it is the whole list, in whatever order
-			slices.SortStableFunc(page.Records, func(a, b schemas.Record) int { return b.Stamp.Compare(a.Stamp) })
+			newestFirst(&page)
 			return page, nil
 		}
 		if !inReverse(page.Records) {

@@ -22,6 +22,11 @@ type reader struct {
 
 	// plain says that the list refused the feed's own filters, so that it is asked without them. Guarded by step.
 	plain bool
+	// unsorted says that the list is not sorted by its stamp when it is asked to be, and disorder how many full pages in a
+	// row were not; see unsorted.go. Guarded by step.
+	unsorted bool
+	disorder int
+	stride   time.Duration // how wide the next piece of the baseline is, if it is read in pieces
 	// deep and whole belong to the following of the feed; see live.go. Guarded by step.
 	deep   deepRead
 	whole  wholeSecond
@@ -46,17 +51,19 @@ func (r *reader) list(ctx context.Context, q cliniko.Query) (cliniko.Page, error
 	q.Path, q.Key, q.Stamp = r.feed.Path, r.feed.Key, r.feed.Stamp
 	q.PerPage = r.size.rows()
 	r.asked = q.PerPage
-	asked := q
-	asked.Filters = r.filters(q.Filters)
-	page, err := r.source.List(ctx, asked)
-	r.size.note(err)
-	r.metrics.requests.WithLabelValues(q.Lane.String(), outcome(err)).Inc()
-	if e, ok := errors.AsType[*cliniko.Error](err); ok && e.Kind == cliniko.Refused && len(asked.Filters) > len(q.Filters) {
-		// What an edition documents, an account need not take (cliniko-api issue 376). Better less than nothing.
-		r.plain = true
-		r.log.Warn("the list refuses a filter; what it hides is not seen this way", zap.String("feed", r.feed.Name), zap.Error(err))
+	full := q
+	full.Filters = r.filters(q.Filters)
+	page, err := r.send(ctx, full)
+	if refused(err) && len(full.Filters) > len(q.Filters) {
+		// What an edition documents, an account need not take (cliniko-api issue 376). Better less than nothing. If it is
+		// something else that is refused, it is so without them.
 		q.Paid = false
-		return r.list(ctx, q)
+		refusal := err
+		if page, err = r.send(ctx, q); err == nil {
+			r.plain = true
+			r.metrics.fallbacks.WithLabelValues(string(r.spec.Resource), "filter").Inc()
+			r.log.Warn("the list refuses a filter; what it hides is not seen this way", zap.String("feed", r.feed.Name), zap.Error(refusal))
+		}
 	}
 	if err != nil {
 		return page, err
@@ -65,6 +72,14 @@ func (r *reader) list(ctx context.Context, q cliniko.Query) (cliniko.Page, error
 		r.setAside(bad)
 	}
 	return page, nil
+}
+
+// send sends one request, as it is.
+func (r *reader) send(ctx context.Context, q cliniko.Query) (cliniko.Page, error) {
+	page, err := r.source.List(ctx, q)
+	r.size.note(err)
+	r.metrics.requests.WithLabelValues(q.Lane.String(), outcome(err)).Inc()
+	return page, err
 }
 
 // maxAside bounds how many rows a reader remembers to have set aside.
@@ -163,9 +178,14 @@ func (r *reader) survive(b *backoff) {
 	}
 }
 
-// errUnordered is a page that is not what was asked for: a filter or the sort was ignored. Reading on from it could
-// skip records.
-var errUnordered = errors.New("the list is not sorted or filtered as it was asked to be")
+// Pages that are not what was asked for. Reading on from them could skip records.
+var (
+	errUnordered  = errors.New("the list is not sorted as it was asked to be")
+	errUnfiltered = errors.New("the list is not filtered as it was asked to be")
+)
+
+// errMoved is a list that changed too much while its newest records were looked for. It is asked again.
+var errMoved = errors.New("the list moved while its newest records were looked for")
 
 // errUnreadable is a page of which no row says where it stands, so that there is no way past it.
 var errUnreadable = errors.New("a page without a single row that can be read")

@@ -26,10 +26,7 @@ func (r *reader) second(ctx context.Context, w window, take func(*cliniko.Page) 
 }
 
 // unsorted says that err is a list's way not to be sorted as it was asked to be.
-func unsorted(err error) bool {
-	e, ok := errors.AsType[*cliniko.Error](err)
-	return errors.Is(err, errUnordered) || ok && e.Kind == cliniko.Refused
-}
+func unsorted(err error) bool { return errors.Is(err, errUnordered) || refused(err) }
 
 func (r *reader) within(w window) cliniko.Query {
 	return cliniko.Query{
@@ -126,7 +123,7 @@ func (r *reader) onePass(ctx context.Context, w window, take func(*cliniko.Page)
 	total, bad := 0, 0
 	for n := 1; ; n++ {
 		q := r.within(w)
-		q.Sort, q.Page = r.feed.Stamp, n
+		q.Sort, q.Page = r.sort(), n
 		page, err := r.list(ctx, q)
 		if err != nil {
 			return false, err

@@ -19,27 +19,39 @@ type window struct {
 	paid        bool // the first request is paid for
 	deep        bool // read again what was read whole before
 	over        bool // the second at which it begins has passed, by the API's clock: no row can be stamped with it anew
+
+	// Of a window that is read in pieces, see unsorted.go: how wide they are, 0 if it is read as a whole, and the
+	// latest end of a piece, if the window has none.
+	width   time.Duration
+	reached time.Time
 }
 
 // ask reads the first page of the window, oldest first, and tells whether the window holds more than that. The
-// records come sorted by stamp. The caller holds step.
+// records come sorted by stamp, unless the list is unsorted and holds more. The caller holds step.
 func (r *reader) ask(ctx context.Context, w window) (page cliniko.Page, more bool, err error) {
-	q := cliniko.Query{Lane: w.lane, Paid: w.paid, Sort: r.feed.Stamp}
+	q := cliniko.Query{Lane: w.lane, Paid: w.paid, Sort: r.sort()}
 	q.Filters = append(q.Filters, cliniko.At(r.feed.Stamp, ">=", w.from))
 	if !w.until.IsZero() {
 		q.Filters = append(q.Filters, cliniko.At(r.feed.Stamp, "<", w.until))
 	}
-	if page, err = r.list(ctx, q); err != nil {
+	if page, err = r.listSorted(ctx, q); err != nil {
 		return page, false, err
 	}
 	more = r.holdsMore(&page)
-	if !inOrder(page.Records, w.from) {
-		if more {
-			return page, false, errUnordered
-		}
+	switch {
+	case !more: // it is the whole window, in whatever order
 		slices.SortStableFunc(page.Records, func(a, b schemas.Record) int { return a.Stamp.Compare(b.Stamp) })
+	case before(page.Records, w.from):
+		err = errUnfiltered
+	case r.unsorted:
+	case inOrder(page.Records):
+		if !byCreation(page.Records) {
+			r.disorder = 0
+		}
+	default:
+		err = r.disordered()
 	}
-	return page, more, nil
+	return page, more, err
 }
 
 // holdsMore tells whether a list holds more rows than the page: it is full, or the API counts more.
@@ -48,15 +60,14 @@ func (r *reader) holdsMore(p *cliniko.Page) bool {
 	return rows > 0 && (rows >= r.asked || p.Total > rows || p.Next && p.Total < 0)
 }
 
-// inOrder tells whether records rise by stamp and none is before from.
-func inOrder(records []schemas.Record, from time.Time) bool {
-	for i := range records {
-		if records[i].Stamp.Before(from) {
-			return false
-		}
-		from = records[i].Stamp
-	}
-	return true
+// inOrder tells whether records rise by stamp.
+func inOrder(records []schemas.Record) bool {
+	return slices.IsSortedFunc(records, func(a, b schemas.Record) int { return a.Stamp.Compare(b.Stamp) })
+}
+
+// before tells whether a record is stamped before from: the filter was ignored.
+func before(records []schemas.Record, from time.Time) bool {
+	return slices.ContainsFunc(records, func(rec schemas.Record) bool { return rec.Stamp.Before(from) })
 }
 
 // lastStamp is the last stamp on a page, from at least. A row that is no record may have one all the same.
@@ -75,14 +86,19 @@ func lastStamp(p *cliniko.Page, from time.Time) time.Time {
 // more says whether there may be anything in it.
 //
 // Why it skips nothing: every record stamped before the next window's from was in a page that was taken, or has moved
-// to a later stamp since, which the next windows cover. What comes twice is for the sink to know.
+// to a later stamp since, which the next windows cover. What comes twice is for the sink to know. Of a list that does not
+// sort, unsorted.go says the same.
 func (r *reader) advance(ctx context.Context, w window, take func(p *cliniko.Page, upTo time.Time) error) (rest window, more bool, err error) {
-	page, more, err := r.ask(ctx, w)
+	piece := w.piece()
+	page, more, err := r.ask(ctx, piece)
 	if err != nil {
 		return w, false, err
 	}
 	w.paid = false
 	last := lastStamp(&page, w.from)
+	if w.width > 0 || more && (r.unsorted || !conclusive(page.Records, last)) {
+		return r.fit(ctx, w, piece, &page, more, take)
+	}
 	if !more || last.After(w.from) {
 		if err := take(&page, last); err != nil {
 			return w, false, err

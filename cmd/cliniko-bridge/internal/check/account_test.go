@@ -133,7 +133,7 @@ func TestPace(t *testing.T) {
 		"too much": {
 			more:    "    resources: [patients, users]\n    requests_per_minute: 40\nresources:\n  patients: {schedule: \"@every 1s\"}\n  users: {schedule: \"@every 3s\"}\n",
 			polling: render.Warning, pollingWant: "ask for 120 requests a minute and the budget is 40: polls come 3.0 times as seldom",
-			baseline: render.Warning, baselineWant: "requests, about 3 minutes: polling leaves them a twentieth of the budget",
+			baseline: render.Warning, baselineWant: "requests, about 2 minutes: polling leaves them a twentieth of the budget",
 		},
 		"by the clock": {
 			more:    "    resources: [patients]\nresources:\n  patients: {schedule: \"*/30 * 9-10 * * *\"}\n",
