@@ -41,6 +41,11 @@ func (b *backoff) clear() int {
 	return failures
 }
 
+// rests tells whether an answer lets a reading rest for asideWait.
+func rests(e *cliniko.Error) bool {
+	return e != nil && !e.Kind.Retry() && e.Kind != cliniko.Unauthorized
+}
+
 // fail says that a try failed, and returns whether that is news: the first failure in a row, or one of another class.
 // e is the answer of the API, nil if it was not the API that failed.
 func (b *backoff) fail(class string, e *cliniko.Error) bool {
@@ -51,7 +56,7 @@ func (b *backoff) fail(class string, e *cliniko.Error) bool {
 	case e == nil:
 	case e.Kind == cliniko.RateLimited:
 		wait = e.RetryAfter // for the whole account: the budget holds all others back, too
-	case !e.Kind.Retry() && e.Kind != cliniko.Unauthorized:
+	case rests(e):
 		wait = asideWait
 	}
 	b.failures++

@@ -40,6 +40,8 @@ type reader struct {
 
 	progress progress // of the feed's baseline; guarded by mu
 
+	notes notes // guarded by resource.mu
+
 	following, base backoff // of the feed and of its baseline: a heavy old page must not slow what is fresh
 }
 
@@ -62,6 +64,7 @@ func (r *reader) list(ctx context.Context, q cliniko.Query) (cliniko.Page, error
 		if page, err = r.send(ctx, q); err == nil {
 			r.plain = true
 			r.metrics.fallbacks.WithLabelValues(string(r.spec.Resource), "filter").Inc()
+			r.noteFilter()
 			r.log.Warn("the list refuses a filter; what it hides is not seen this way", zap.String("feed", r.feed.Name), zap.Error(refusal))
 		}
 	}
@@ -140,6 +143,7 @@ func outcome(err error) string {
 // settle takes note of how a reading ended: it counts, backs off, and logs the first of a row of failures, and its end.
 func (r *reader) settle(stop context.Context, b *backoff, err error) {
 	if err == nil {
+		r.noteEnd(b, nil, nil)
 		if failures := b.clear(); failures > 0 {
 			r.log.Info("polling goes on", zap.String("feed", r.feed.Name), zap.Int("failures", failures))
 		}
@@ -159,7 +163,8 @@ func (r *reader) settle(stop context.Context, b *backoff, err error) {
 		r.log.Warn("a poll did not come through; nothing is lost, it is tried again", zap.String("feed", r.feed.Name),
 			zap.String("class", class), zap.Error(err))
 	}
-	if r.live() {
+	r.noteEnd(b, err, e)
+	if r.main(b) {
 		r.mu.Lock()
 		r.shown.LastError = err.Error()
 		r.mu.Unlock()

@@ -27,7 +27,7 @@ func (r *reader) mustBaseline(t *testing.T) {
 	for r.baseline(t.Context(), t.Context()) {
 	}
 	if r.pending(t.Context()) {
-		t.Fatalf("the baseline did not end: %s", r.status().LastError)
+		t.Fatalf("the baseline did not end: %q", r.status().Notes)
 	}
 }
 
@@ -88,7 +88,7 @@ func readWhole(t *testing.T, spoil func(*rapid.T, *list), passes func(error) boo
 		for r.baseline(t.Context(), t.Context()) || passes != nil && r.base.clear() > 0 {
 		}
 		if r.pending(t.Context()) {
-			rt.Fatalf("the baseline did not end: %s", r.status().LastError)
+			rt.Fatalf("the baseline did not end: %q", r.status().Notes)
 		}
 		s.holds(rt, l)
 	})

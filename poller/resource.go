@@ -65,7 +65,10 @@ type Status struct {
 	LastPoll  time.Time // our clock; when the last poll of the resource's own list that came through ended
 	NextPoll  time.Time
 	LastError string // of the last poll of the resource's own list, "" if it came through
-	Events    map[schemas.Verb]int
+	// Notes are plain sentences about all else that an operator should know as long as it lasts: a feed that is set aside,
+	// a filter or a sort that a list refuses. They hold no value of a record.
+	Notes  []string
+	Events map[schemas.Verb]int
 	// Sweep is how the resource's sweep goes, or how the last one ended; nil if it is never swept.
 	Sweep *SweepStatus
 }
@@ -134,6 +137,7 @@ func (r *resource) status() Status {
 	}
 	s.Read, s.Remaining = r.tally()
 	s.Events = maps.Clone(s.Events)
+	s.Notes = r.told()
 	if r.spec.Shape == schemas.Collection {
 		sweep := r.sweep
 		s.Sweep = &sweep

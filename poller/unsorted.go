@@ -45,7 +45,7 @@ func (r *reader) listSorted(ctx context.Context, q cliniko.Query) (cliniko.Page,
 	q.Sort, q.Paid = "", false
 	page, without := r.list(ctx, q)
 	if without == nil {
-		r.unsort("the list refuses to be sorted; it is read window by window", err)
+		r.unsort("refuses to be sorted", err)
 	}
 	return page, without
 }
@@ -56,15 +56,16 @@ func (r *reader) disordered() error {
 	if r.disorder++; r.disorder < disorderly {
 		return errUnordered
 	}
-	r.unsort("the list does not come sorted as asked; it is read window by window", errUnordered)
+	r.unsort("does not come sorted", errUnordered)
 	return nil
 }
 
 // unsort is for as long as the process runs: the next one finds out again, by one request.
-func (r *reader) unsort(message string, why error) {
+func (r *reader) unsort(does string, why error) {
 	r.unsorted = true
+	r.noteSort(does)
 	r.metrics.fallbacks.WithLabelValues(string(r.spec.Resource), "sort").Inc()
-	r.log.Warn(message, zap.String("feed", r.feed.Name), zap.String("sort", r.feed.Stamp), zap.Error(why))
+	r.log.Warn("the list "+does+"; it is read window by window", zap.String("feed", r.feed.Name), zap.String("sort", r.feed.Stamp), zap.Error(why))
 }
 
 func refused(err error) bool {

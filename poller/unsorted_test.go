@@ -320,8 +320,8 @@ func TestAListThatIgnoresTheFilterIsAnErrorAndNoProgress(t *testing.T) {
 		if op == "<" {
 			for r.baseline(t.Context(), t.Context()) {
 			}
-			if !strings.Contains(r.status().LastError, errUnfiltered.Error()) {
-				t.Errorf("the baseline, without %q: got %q", op, r.status().LastError)
+			if !strings.Contains(strings.Join(r.status().Notes, "\n"), errUnfiltered.Error()) {
+				t.Errorf("the baseline, without %q: got %q", op, r.status().Notes)
 			}
 		} else if err := r.follow(t.Context(), t.Context()); !errors.Is(err, errUnfiltered) {
 			t.Errorf("a poll, without %q: got %v", op, err)

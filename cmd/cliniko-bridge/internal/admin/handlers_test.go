@@ -48,6 +48,7 @@ func sample() Status {
 			},
 		}, {
 			Name: "invoices", Baseline: BaselinePending, LastError: "GET /invoices: 403 <script>alert(1)</script>",
+			Notes: []string{"the list of deleted records answers 403: it is asked again every 10 minutes"},
 		}},
 	}}}
 }
@@ -130,7 +131,7 @@ func TestPage(t *testing.T) {
 		"1.2.3", "northside", "patients", "10412", "2027-03-27T10:03:57Z", "never", "3 created 71 updated",
 		`href="/healthz"`, `href="/readyz"`, `href="/metrics"`, `href="/status"`, "61 requests in the last minute, of 180",
 		"running, 5500 left", "running, 3 deleted, 1 missed, 812 held, GET /appointments: 503",
-		html.EscapeString("<script>"),
+		html.EscapeString("<script>"), "the list of deleted records answers 403",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page has no %q", want)

@@ -44,6 +44,8 @@ type Resource struct {
 	NextPoll Time `json:"next_poll"`
 	// LastError is why the last poll failed, "" if it did not.
 	LastError string `json:"last_error"`
+	// Notes are sentences about what else is set aside, or read in another way than usual. They go when that is over.
+	Notes []string `json:"notes,omitempty"`
 	// Events counts what was published since the process began, by verb.
 	Events map[schemas.Verb]int `json:"events"`
 	// Sweep is the search for what is gone or was missed; nil if there never was one.

@@ -24,7 +24,7 @@ func (b *Bridge) Status() admin.Status {
 				out.Resources = append(out.Resources, admin.Resource{
 					Name: r.Resource, Baseline: r.Baseline, Tracked: r.Tracked, Cursor: admin.Time{Time: r.Cursor},
 					LastPoll: admin.Time{Time: r.LastPoll}, NextPoll: admin.Time{Time: r.NextPoll},
-					LastError: r.LastError, Events: r.Events, Sweep: sweepOf(r.Sweep),
+					LastError: r.LastError, Notes: r.Notes, Events: r.Events, Sweep: sweepOf(r.Sweep),
 					BaselineLeft: max(r.Remaining, 0), BaselineSecondsLeft: max(int(r.TimeLeft/time.Second), 0),
 				})
 			}
