@@ -87,7 +87,7 @@ func clinicOf(ts *testscript.TestScript) *clinikotest.Server {
 var scriptFaults = map[string]clinikotest.Rule{
 	"forbidden":    {Fault: clinikotest.Forbidden()},
 	"notfound":     {Fault: clinikotest.NotFound()},
-	"unsortable":   {Fault: clinikotest.Status(http.StatusBadRequest), Next: 1},
+	"unsortable":   {Fault: clinikotest.RefuseSort("updated_at")},
 	"unfilterable": {Fault: clinikotest.Status(http.StatusBadRequest)},
 	"unavailable":  {Fault: clinikotest.Status(http.StatusServiceUnavailable)},
 }

@@ -17,7 +17,8 @@ import (
 const maxSkew = 5 * time.Second
 
 // Requests is how often an account is asked at the most: one request for each resource, or two, and two to find out the
-// edition and try the key. Beside a bridge that uses all of its budget of 180, an account of the later edition may see a 429 from it,
+// edition and try the key; two more for each list that refuses something. Beside a bridge that uses all of its budget of
+// 180, an account of the later edition may see a 429 from it,
 // which both of them wait out.
 const Requests = 42
 

@@ -79,9 +79,9 @@ func TestOneResource(t *testing.T) {
 		"403":              {clinikotest.Rule{Fault: clinikotest.Forbidden()}, render.Warning, "403: this key's user may not see it"},
 		"404":              {clinikotest.Rule{Fault: clinikotest.NotFound()}, render.Warning, "404: this account does not have it"},
 		"500":              {clinikotest.Rule{Fault: clinikotest.Status(500)}, render.Wrong, "500: Cliniko has trouble"},
-		"sort refused":     {clinikotest.Rule{Fault: clinikotest.Status(400), Next: 1}, render.Wrong, "refuses to sort by"},
+		"sort refused":     {clinikotest.Rule{Fault: clinikotest.RefuseSort("updated_at")}, render.Warning, "250 records; no sort by updated_at: read window by window"},
 		"filter refused":   {clinikotest.Rule{Fault: clinikotest.Status(400)}, render.Wrong, "refuses to be filtered by updated_at"},
-		"sort ignored":     {clinikotest.Rule{Fault: clinikotest.IgnoreSort()}, render.Wrong, "does not come sorted by updated_at"},
+		"sort ignored":     {clinikotest.Rule{Fault: clinikotest.IgnoreSort()}, render.Warning, "does not come sorted by updated_at"},
 		"no total":         {clinikotest.Rule{Fault: clinikotest.NoTotal()}, render.OK, "a number of records that the API does not say"},
 		"a row without id": {clinikotest.Rule{Fault: clinikotest.NullID(3)}, render.Warning, "of the first 100, 1 are no records"},
 		"a web page":       {clinikotest.Rule{Fault: clinikotest.HTML()}, render.Wrong, "GET /patients: 200: "},
@@ -98,13 +98,13 @@ func TestOneResource(t *testing.T) {
 	}
 }
 
-// An unsorted list of one page can be followed, for the bridge sorts it, until it grows.
+// An unsorted list of one page is sorted by the bridge, until it grows.
 func TestUnsortedPage(t *testing.T) {
 	s := newSetup(t, clinikotest.Options{})
 	s.api.Inject(clinikotest.Rule{Fault: clinikotest.IgnoreSort(), Resource: "invoices"})
 	invoices := s.api.Clinic().IDs("invoices")
 	s.api.Clinic().EditField("invoices", invoices[0]) // the oldest has the newest stamp now
-	wants(t, s.run(), "northside: invoices", render.Warning, "above a page of 100 records it could not be followed")
+	wants(t, s.run(), "northside: invoices", render.Warning, "above a page of records read window by window")
 }
 
 // A limit that is reached in the middle ends the asking.
@@ -204,21 +204,44 @@ func TestTwoAccounts(t *testing.T) {
 	wants(t, report, "southside", render.Wrong, "another shard than au2")
 }
 
-// Which part of a request is refused is found out by leaving out the sort and keeping the filter.
-func TestRefusalIsAskedAgainWithoutSort(t *testing.T) {
-	s := newSetup(t, clinikotest.Options{})
-	s.more = "    resources: [appointments, patients]\n" // the key is tried with the first
-	s.api.Inject(clinikotest.Rule{Fault: clinikotest.Status(400), Resource: "patients", Next: 1})
-	s.run()
-	var queries []string
-	for _, r := range s.api.Requests() {
-		if r.Path == "/v1/patients" {
-			queries = append(queries, r.Query)
-		}
-	}
-	if len(queries) != 2 || !strings.Contains(queries[0], "sort=updated_at") || strings.Contains(queries[1], "sort=") ||
-		!strings.Contains(queries[1], "updated_at") {
-		t.Errorf("patients were asked for by %q, want both and then the filter alone", queries)
+// The request of a live poll is tried, with all of its filters, and if it is refused at most two more say what of it is.
+func TestWhatIsRefusedIsFoundOutByTwoMoreRequests(t *testing.T) {
+	const sort, filter = "no sort by updated_at: read window by window", "no filter archived_at:*: archived ones are not seen"
+	refuse := func(faults ...clinikotest.Fault) []clinikotest.Fault { return faults }
+	for name, c := range map[string]struct {
+		edition     clinikotest.Edition
+		faults      []clinikotest.Fault
+		state, want string
+		requests    int
+	}{
+		"nothing":               {clinikotest.Edition2025, nil, render.OK, "250 records; filter and sort by updated_at are taken", 1},
+		"the sort":              {clinikotest.Edition2025, refuse(clinikotest.RefuseSort("updated_at")), render.Warning, sort, 3},
+		"a filter of its own":   {clinikotest.Edition2025, refuse(clinikotest.RefuseFilter("archived_at")), render.Warning, filter, 3},
+		"both":                  {clinikotest.Edition2025, refuse(clinikotest.RefuseFilter("archived_at"), clinikotest.RefuseSort("updated_at")), render.Warning, filter, 3},
+		"the stamp's filter":    {clinikotest.Edition2025, refuse(clinikotest.RefuseFilter("updated_at")), render.Wrong, "refuses to be filtered by updated_at, and cannot be followed", 2},
+		"the sort of 2017":      {clinikotest.Edition2017, refuse(clinikotest.RefuseSort("updated_at")), render.Warning, sort, 2},
+		"the filter of 2017":    {clinikotest.Edition2017, refuse(clinikotest.RefuseFilter("updated_at")), render.Wrong, "cannot be followed", 2},
+		"nothing of the 2017's": {clinikotest.Edition2017, nil, render.OK, "250 records; filter and sort by updated_at are taken", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSetup(t, clinikotest.Options{Edition: c.edition})
+			for _, fault := range c.faults {
+				s.api.Inject(clinikotest.Rule{Fault: fault, Resource: "patients", Of: clinikotest.Lists})
+			}
+			wants(t, s.run(), "northside: patients", c.state, c.want)
+			var queries []string
+			for _, r := range s.api.Requests() {
+				if r.Path == "/v1/patients" && strings.Contains(r.Query, "updated_at") {
+					queries = append(queries, r.Query)
+				}
+			}
+			if len(queries) != c.requests {
+				t.Errorf("patients were asked for by %q, want %d requests", queries, c.requests)
+			}
+			if own := strings.Contains(queries[0], "archived_at"); own != (c.edition == clinikotest.Edition2025) {
+				t.Errorf("the first request was %q: the list's own filters were sent: %v", queries[0], own)
+			}
+		})
 	}
 }
 

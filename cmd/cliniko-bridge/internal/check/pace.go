@@ -47,7 +47,7 @@ func pace(name string, served []finding, schedule func(schemas.Spec) string, bud
 			most, often = fmt.Sprintf("%s by %q", f.spec.Resource, text), rate
 		}
 		fresh.note(f.spec, rests(s, now))
-		pages += max(1, (f.total+pageSize-1)/pageSize, f.parents)
+		pages += max(1, (f.total+f.rows-1)/max(f.rows, 1), f.parents)
 	}
 	if wanted > float64(budget) {
 		out.warn(name+": polling", "the schedules ask for %.0f requests a minute and the budget is %d: polls come %.1f times as "+

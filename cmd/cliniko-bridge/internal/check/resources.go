@@ -5,16 +5,21 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/render"
 	"github.com/cliniko-bridge/cliniko-bridge/poller/cliniko"
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
 // pageSize is the most that the API gives at once, and what a bridge asks for.
 const pageSize = 100
+
+// windowSize is about how many records a request brings if a list is read window by window (measured by package poller's tests).
+const windowSize = 40
 
 // epoch is before every record.
 var epoch = time.Unix(0, 0).UTC()
@@ -25,6 +30,7 @@ type finding struct {
 	row    Row
 	served bool // the account gives the list
 	total  int  // its records, -1 if the API did not say
+	rows   int  // how many of them a request brings
 	// parents is how many records of another resource it is asked for below, one request each
 	parents int
 }
@@ -45,7 +51,6 @@ func (c *caller) resources(ctx context.Context, specs []schemas.Spec) []finding 
 }
 
 func (c *caller) resource(ctx context.Context, spec schemas.Spec) (finding, error) {
-	var rows Report
 	what := c.name + ": " + string(spec.Resource)
 	feed := spec.Feeds[0]
 	switch {
@@ -56,22 +61,22 @@ func (c *caller) resource(ctx context.Context, spec schemas.Spec) (finding, erro
 	case spec.Shape == schemas.Slots:
 		return c.slots(ctx, spec, what)
 	}
-	q := cliniko.Query{
-		Path: feed.Path, Key: feed.Key, Stamp: feed.Stamp, PerPage: pageSize,
-		Filters: []cliniko.Filter{cliniko.At(feed.Stamp, ">=", epoch)}, Sort: feed.Stamp,
-	}
+	q, lacks := liveQuery(feed), ""
 	page, err := c.list(ctx, q)
-	var e *cliniko.Error
-	known := errors.As(err, &e)
+	tried := refused(err)
+	if tried {
+		page, lacks, err = c.without(ctx, feed, q)
+	}
+	f := finding{spec: spec, served: err == nil, total: page.Total, rows: pageSize}
 	switch {
 	case err == nil:
-		rows = append(rows, judge(what, feed.Stamp, &page))
-	case known && e.Kind == cliniko.Refused:
-		rows.bad(what, "%s", c.refusal(ctx, q))
+		f.row, f.rows = judge(what, feed.Stamp, lacks, &page)
+	case tried && refused(err):
+		f.row = Row{what, render.Wrong, fmt.Sprintf("400: the list refuses to be filtered by %s, and cannot be followed", feed.Stamp)}
 	default:
-		rows = append(rows, c.unserved(what, err))
+		f.row = c.unserved(what, err)
 	}
-	return finding{spec: spec, row: rows[0], served: err == nil, total: page.Total}, err
+	return f, err
 }
 
 // single asks for a resource that is one object.
@@ -88,7 +93,7 @@ func (c *caller) single(ctx context.Context, spec schemas.Spec, what string) (fi
 	if err != nil {
 		return finding{spec: spec, row: c.unserved(what, err), total: -1}, err
 	}
-	return finding{spec: spec, row: rows[0], served: true, total: 1}, nil
+	return finding{spec: spec, row: rows[0], served: true, total: 1, rows: 1}, nil
 }
 
 // below asks for a resource that is read for each record of its parent, at the first of them.
@@ -158,45 +163,31 @@ func (c *caller) unserved(what string, err error) Row {
 	return rows[0]
 }
 
-// judge says what a first page tells of its list.
-func judge(what, stamp string, page *cliniko.Page) Row {
+// judge says what a first page tells of its list, of which lacks is known already, and how many records a request to it brings.
+func judge(what, stamp, lacks string, page *cliniko.Page) (Row, int) {
 	var rows Report
-	sorted := true
-	for i := range page.Records {
-		sorted = sorted && (i == 0 || !page.Records[i].UpdatedAt.Before(page.Records[i-1].UpdatedAt))
-	}
 	records := count(page.Total, "record")
 	if page.Total < 0 {
 		records = "a number of records that the API does not say"
 	}
-	switch {
-	case !sorted && (page.Next || page.Rows() >= pageSize):
-		rows.bad(what, "the list does not come sorted by %s as asked, and cannot be followed", stamp)
-	case !sorted:
-		rows.warn(what, "the list does not come sorted by %s as asked; above a page of %d records it could not be followed", stamp, pageSize)
-	case len(page.Bad) > 0:
-		rows.warn(what, "%s; of the first %d, %d are no records (%s) and would be set aside",
-			records, page.Rows(), len(page.Bad), page.Bad[0].Reason)
+	sorted := slices.IsSortedFunc(page.Records, func(a, b schemas.Record) int { return a.Stamp.Compare(b.Stamp) })
+	if lacks == "" && !sorted {
+		lacks = "it does not come sorted by " + stamp + ": above a page of records read window by window"
+	}
+	bad := ""
+	if len(page.Bad) > 0 {
+		bad = fmt.Sprintf("of the first %d, %d are no records (%s) and would be set aside", page.Rows(), len(page.Bad), page.Bad[0].Reason)
+	}
+	switch found := slices.DeleteFunc([]string{records, lacks, bad}, func(s string) bool { return s == "" }); {
+	case len(found) > 1:
+		rows.warn(what, "%s", strings.Join(found, "; "))
 	default:
 		rows.ok(what, "%s; filter and sort by %s are taken", records, stamp)
 	}
-	return rows[0]
-}
-
-// refusal finds out which part of q the list refuses with 400.
-func (c *caller) refusal(ctx context.Context, q cliniko.Query) string {
-	stamp := q.Sort
-	q.Sort = ""
-	_, err := c.list(ctx, q)
-	var e *cliniko.Error
-	switch {
-	case err == nil:
-		return fmt.Sprintf("400: the list takes the filter by %s and refuses to sort by it, and cannot be followed", stamp)
-	case errors.As(err, &e) && e.Kind == cliniko.Refused:
-		return fmt.Sprintf("400: the list refuses to be filtered by %s, and cannot be followed", stamp)
-	default:
-		return "400: the list refuses a filter or a sort; asked again, " + c.explain(err)
+	if !sorted {
+		return rows[0], windowSize
 	}
+	return rows[0], pageSize
 }
 
 // explain puts into words what an operator can do about an answer that was no page.
