@@ -154,3 +154,57 @@ func parse(tb testing.TB, text []byte) any {
 	}
 	return value
 }
+
+// Each value of the examples is of a JSON type that its edition documents, or null.
+func TestExamplesHaveTheDocumentedJSONTypes(t *testing.T) {
+	for _, spec := range rows() {
+		t.Run(rowName(spec), func(t *testing.T) {
+			values := members(t, example(t, spec.Edition, spec.Resource))
+			for _, f := range schemas.DocumentedFields(spec.Edition, spec.Resource) {
+				got := jsonType(t, values[f.Name])
+				want := append(f.Type.JSONTypes(), "null")
+				if got == "integer" && slices.Contains(want, "number") {
+					continue // a whole number is both
+				}
+				if !slices.Contains(want, got) {
+					t.Errorf("%s: got %s, want one of %q", f.Name, got, want)
+				}
+			}
+		})
+	}
+	if got := schemas.FieldType("hat").JSONTypes(); got != nil {
+		t.Errorf("an unknown type: got %q", got)
+	}
+	for _, kind := range schemas.FieldTypes() {
+		if len(kind.JSONTypes()) == 0 {
+			t.Errorf("%s has no JSON type", kind)
+		}
+	}
+}
+
+func jsonType(t *testing.T, value json.RawMessage) string {
+	t.Helper()
+	dec := json.NewDecoder(bytes.NewReader(value))
+	dec.UseNumber()
+	var parsed any
+	if err := dec.Decode(&parsed); err != nil {
+		t.Fatal(err)
+	}
+	switch v := parsed.(type) {
+	case string:
+		return "string"
+	case bool:
+		return "boolean"
+	case json.Number:
+		if _, err := v.Int64(); err == nil {
+			return "integer"
+		}
+		return "number"
+	case []any:
+		return "array"
+	case map[string]any:
+		return "object"
+	default:
+		return "null"
+	}
+}

@@ -30,13 +30,52 @@ const (
 	TypeSlots    FieldType = "slots"    // an array of {"appointment_start"}
 )
 
+// fieldTypes are all types, each with the JSON types of its values.
+var fieldTypes = []struct {
+	kind FieldType
+	json []string
+}{
+	{TypeID, []string{"string", "integer"}},
+	{TypeIDs, []string{"array"}},
+	{TypeTime, []string{"string"}},
+	{TypeDate, []string{"string"}},
+	{TypeString, []string{"string"}},
+	{TypeStrings, []string{"array"}},
+	{TypeURL, []string{"string"}},
+	{TypeBoolean, []string{"boolean"}},
+	{TypeInteger, []string{"integer"}},
+	{TypeNumber, []string{"number"}},
+	{TypeDecimal, []string{"string"}},
+	{TypeLink, []string{"object"}},
+	{TypeLinks, []string{"array"}},
+	{TypeSelf, []string{"object"}},
+	{TypePhones, []string{"array"}},
+	{TypeHours, []string{"array"}},
+	{TypeRepeat, []string{"object"}},
+	{TypeObject, []string{"object"}},
+	{TypeServices, []string{"array"}},
+	{TypeSlots, []string{"array"}},
+}
+
 // FieldTypes are all types.
 func FieldTypes() []FieldType {
-	return []FieldType{
-		TypeID, TypeIDs, TypeTime, TypeDate, TypeString, TypeStrings, TypeURL, TypeBoolean, TypeInteger, TypeNumber,
-		TypeDecimal, TypeLink, TypeLinks, TypeSelf, TypePhones, TypeHours, TypeRepeat, TypeObject, TypeServices,
-		TypeSlots,
+	all := make([]FieldType, len(fieldTypes))
+	for i := range fieldTypes {
+		all[i] = fieldTypes[i].kind
 	}
+	return all
+}
+
+// JSONTypes are the JSON types that the documented values of a field of type t are of, as JSON Schema names them: a whole
+// number is an "integer" and a "number". "null" is one more for every field, and not among them. nil if there is no
+// such type. The slice is the caller's.
+func (t FieldType) JSONTypes() []string {
+	for i := range fieldTypes {
+		if fieldTypes[i].kind == t {
+			return slices.Clone(fieldTypes[i].json)
+		}
+	}
+	return nil
 }
 
 // A Field is one documented top-level field of a resource.

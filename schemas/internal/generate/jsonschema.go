@@ -37,7 +37,7 @@ func jsonSchema(r record) ([]byte, error) {
 	for _, f := range r.fields {
 		property := d.property(f.kind)
 		if f.name == "id" {
-			property = object{"type": []string{"string", "integer"}}
+			property = object{"type": schemas.TypeID.JSONTypes()}
 			if f.edition == "" {
 				d.Required = []string{"id"}
 			}
@@ -57,34 +57,27 @@ func jsonSchema(r record) ([]byte, error) {
 
 // property is the schema of a field's value. Formats are annotations in this draft: "" where a time is due is valid.
 func (d *document) property(kind schemas.FieldType) object {
+	p := nullable(kind.JSONTypes()...)
 	switch kind {
-	case schemas.TypeID:
-		return nullable("string", "integer")
-	case schemas.TypeIDs:
-		return array(object{"type": []string{"string", "integer"}})
+	case schemas.TypeNumber, schemas.TypeDecimal: // an amount is the one in this edition and the other in that
+		return nullable(append(schemas.TypeDecimal.JSONTypes(), schemas.TypeNumber.JSONTypes()...)...)
 	case schemas.TypeTime:
-		return formatted("date-time")
+		p["format"] = "date-time"
 	case schemas.TypeDate:
-		return formatted("date")
+		p["format"] = "date"
 	case schemas.TypeURL:
-		return formatted("uri")
-	case schemas.TypeString, schemas.TypeBoolean, schemas.TypeInteger, schemas.TypeObject:
-		return nullable(string(kind))
+		p["format"] = "uri"
+	case schemas.TypeIDs:
+		p["items"] = object{"type": schemas.TypeID.JSONTypes()}
 	case schemas.TypeStrings:
-		return array(nullable("string"))
-	case schemas.TypeNumber, schemas.TypeDecimal:
-		return nullable("string", "number")
-	case schemas.TypeLink:
-		return d.ref("link")
-	case schemas.TypeLinks:
-		return array(d.ref("link"))
-	case schemas.TypeSelf:
-		return d.ref("self")
-	case schemas.TypeRepeat:
-		return d.ref("repeat")
-	default: // phones, hours, services, slots: lists of what is so named
-		return array(d.ref(strings.TrimSuffix(string(kind), "s")))
+		p["items"] = nullable("string")
+	case schemas.TypeLinks, schemas.TypePhones, schemas.TypeHours, schemas.TypeServices, schemas.TypeSlots:
+		p["items"] = d.ref(strings.TrimSuffix(string(kind), "s")) // lists of what is so named
+	case schemas.TypeLink, schemas.TypeSelf, schemas.TypeRepeat:
+		return d.ref(string(kind))
+	default:
 	}
+	return p
 }
 
 // ref refers to a definition, and has the document hold it.
