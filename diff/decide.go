@@ -41,6 +41,7 @@ func (r *resource) decide(st *state, known *known, page *schemas.Page, records [
 			p.setAside = append(p.setAside, aside{rec.ID, err.Error()})
 			continue
 		}
+		r.printer.survey(rec)
 		if fresh.states.set == 0 {
 			fresh.states.set = stateBit(page.Implies)
 		}

@@ -81,10 +81,8 @@ func (d *Differ) resource(name schemas.Resource) *resource {
 			shapes: make(map[uint32]*shape),
 		}
 		r.spec = d.Spec(name)
-		r.printer = newPrinter(d.Key, d.Account, &r.spec, func(field string) {
-			d.Metrics.undocumented.WithLabelValues(string(name)).Inc()
-			d.Log.Info("the API has a field that is not documented", zap.String("account", d.Account),
-				zap.String("resource", string(name)), zap.String("field", field))
+		r.printer = newPrinter(d.Key, d.Account, &r.spec, func(field string, change fieldChange) {
+			d.Metrics.drift.tell(d.Log, d.Account, name, field, change)
 		})
 		d.resources[name] = r
 	}
@@ -330,12 +328,12 @@ func (d *Differ) count(events []schemas.Event, out *schemas.Outcome) {
 
 // Metrics are the counters of the diff stage, shared by all accounts.
 type Metrics struct {
-	events       *prometheus.CounterVec
-	delay        *prometheus.HistogramVec
-	setAside     *prometheus.CounterVec
-	undocumented *prometheus.CounterVec
-	recovered    *prometheus.CounterVec
-	refused      prometheus.Counter
+	events    *prometheus.CounterVec
+	delay     *prometheus.HistogramVec
+	setAside  *prometheus.CounterVec
+	drift     drift
+	recovered *prometheus.CounterVec
+	refused   prometheus.Counter
 }
 
 // NewMetrics registers the counters with reg.
@@ -353,9 +351,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		setAside: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: ns, Name: "records_set_aside_total", Help: "Records that could not be handled.",
 		}, []string{"resource"}),
-		undocumented: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: ns, Name: "undocumented_fields_total", Help: "Fields of the API that the catalogue does not have.",
-		}, []string{"resource"}),
+		drift: drift{changes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: ns, Name: "api_field_changes_total",
+			Help: "Fields of the API that are not as documented, each once: appeared, vanished or retyped.",
+		}, []string{"resource", "change"})},
 		recovered: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: ns, Name: "events_recovered_total",
 			Help: "Events that were in the stream and not in the store, read back after a stop or a loss.",
@@ -364,6 +363,6 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Namespace: ns, Name: "pages_refused_total", Help: "Pages read again because stream or store had moved meanwhile.",
 		}),
 	}
-	reg.MustRegister(m.events, m.delay, m.setAside, m.undocumented, m.recovered, m.refused)
+	reg.MustRegister(m.events, m.delay, m.setAside, m.drift.changes, m.recovered, m.refused)
 	return m
 }

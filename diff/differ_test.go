@@ -1,6 +1,7 @@
 package diff_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,15 @@ type bench struct {
 	store  *difftest.Memory
 	stream *stream
 	differ *diff.Differ
-	thin   bool
+
+	// What the next process is made of, and that outlives it.
+	thin     bool
+	snapshot bool
+	secret   string // one letter of the fingerprint key; "" is "k"
+	edition  schemas.Edition
+	specs    func(schemas.Resource) schemas.Spec // nil: testSpec, of edition
+	log      *zap.Logger                         // nil: none
+	metrics  *diff.Metrics                       // nil: of its own
 }
 
 func newBench(tb testing.TB) *bench {
@@ -45,12 +54,22 @@ func (b *bench) restart(t interface{ Fatalf(string, ...any) }) {
 	if err != nil {
 		t.Fatalf("acquire: %v", err)
 	}
-	key, _ := diff.NewKey(strings.Repeat("k", 32))
-	b.differ = diff.New(diff.Config{
-		Account: "northside", Lease: lease, Store: b.store, Publisher: b.stream, Key: key, Thin: b.thin,
-		Spec: testSpec,
-		Log:  zap.NewNop(), Metrics: diff.NewMetrics(prometheus.NewRegistry()),
-	})
+	key, _ := diff.NewKey(strings.Repeat(cmp.Or(b.secret, "k"), 32))
+	c := diff.Config{
+		Account: "northside", Lease: lease, Store: b.store, Publisher: b.stream, Key: key, Thin: b.thin, Snapshot: b.snapshot,
+		Spec: b.specs, Log: cmp.Or(b.log, zap.NewNop()), Metrics: b.metrics,
+	}
+	if c.Spec == nil {
+		c.Spec = func(name schemas.Resource) schemas.Spec {
+			spec := testSpec(name)
+			spec.Edition = b.edition
+			return spec
+		}
+	}
+	if c.Metrics == nil {
+		c.Metrics = diff.NewMetrics(prometheus.NewRegistry())
+	}
+	b.differ = diff.New(c)
 }
 
 // second n of the clinic's day.

@@ -153,7 +153,7 @@ func (p *printer) compare(e *entry, old *shape, f *fingerprint) difference {
 			i++
 		case i == n || f.shape.Fields[j] < old.Fields[i]:
 			name := f.shape.Fields[j]
-			if p.documented[name] || old.knows(name) {
+			if _, documented := p.documented[name]; documented || old.knows(name) {
 				changed = append(changed, name) // it came
 			}
 			j++

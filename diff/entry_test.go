@@ -19,7 +19,7 @@ func testPrinter(secret string, documented ...string) *printer {
 	if err != nil {
 		panic(err)
 	}
-	return newPrinter(key, "northside", &schemas.Spec{Resource: "patients", Fields: documented}, func(string) {})
+	return newPrinter(key, "northside", &schemas.Spec{Resource: "patients", Fields: documented}, func(string, fieldChange) {})
 }
 
 func mustPrint(t interface{ Fatalf(string, ...any) }, p *printer, id schemas.ID, raw string) fingerprint {

@@ -57,17 +57,19 @@ type printer struct {
 	k0, k1     uint64
 	scheme     string
 	resource   schemas.Resource
-	documented map[string]bool
+	documented map[string]typeSet // types that are no news of each documented field
 	states     []stateField
 	extras     []string // undocumented fields seen so far, sorted
 	generation int      // of the shapes that it makes
-	onExtra    func(field string)
+	onDrift    func(field string, change fieldChange)
 
 	walk    walker
-	names   []string // of the record at hand, in the order they stand
-	seen    int      // how many of names are the record's; the rest are the one's before
-	hashes  []uint64 // of its fields, in the same order
-	layout  *layout  // of the record before, nil once a name differs
+	names   []string  // of the record at hand, in the order they stand
+	types   []typeSet // that are no news of each of them
+	seen    int       // how many of names are the record's; the rest are the one's before
+	retyped []int     // those whose value is of another type
+	hashes  []uint64  // of its fields, in the same order
+	layout  *layout   // of the record before, nil once a name differs
 	layouts map[string]*layout
 	scrap   []byte
 }
@@ -76,22 +78,21 @@ type printer struct {
 type layout struct {
 	order []int // names sorted: order[i] is the place of the i-th
 	shape *shape
+	// appeared and vanished are fields that are not as documented; nil once they were told.
+	appeared, vanished []string
 }
 
 // maxLayouts bounds what a list with ever new fields can make us remember.
 const maxLayouts = 256
 
-func newPrinter(key Key, account string, spec *schemas.Spec, onExtra func(string)) *printer {
+func newPrinter(key Key, account string, spec *schemas.Spec, onDrift func(string, fieldChange)) *printer {
 	k0, k1 := binary.LittleEndian.Uint64(key[:8]), binary.LittleEndian.Uint64(key[8:])
 	k0, k1 = siphash.Hash128(k0, k1, []byte(account+"/"+string(spec.Resource)))
 	p := &printer{
-		k0: k0, k1: k1, resource: spec.Resource, onExtra: onExtra,
-		documented: make(map[string]bool, len(spec.Fields)), states: stateFields(spec.States),
+		k0: k0, k1: k1, resource: spec.Resource, onDrift: onDrift,
+		documented: documentedTypes(spec), states: stateFields(spec.States),
 	}
 	p.scheme = fmt.Sprintf("%s-%s-%016x", canonicalForm, spec.Edition, p.hash([]byte("scheme")))
-	for _, f := range spec.Fields {
-		p.documented[f] = true
-	}
 	return p
 }
 
@@ -118,12 +119,15 @@ func (p *printer) print(id schemas.ID, raw []byte) (fingerprint, error) {
 	var out fingerprint
 	p.scrap = append(p.scrap[:0], id...)
 	out.k0, out.k1 = siphash.Hash128(p.k0, p.k1, p.scrap)
-	p.seen, p.hashes = 0, p.hashes[:0]
+	p.seen, p.hashes, p.retyped = 0, p.hashes[:0], p.retyped[:0]
 	err := p.walk.object(raw, func(name, canonical []byte) {
 		if string(name) == stampField || string(name) == idField {
 			return
 		}
 		p.field(name)
+		if at := p.seen - 1; !p.types[at].takes(canonical) {
+			p.retyped = append(p.retyped, at)
+		}
 		for _, f := range p.states {
 			if string(name) == f.name {
 				out.states.note(f, canonical)
@@ -158,7 +162,11 @@ func (p *printer) field(name []byte) {
 		return
 	}
 	p.layout = nil
-	p.names = append(p.names[:p.seen], string(name))
+	types, documented := p.documented[string(name)]
+	if !documented {
+		types = anyType
+	}
+	p.names, p.types = append(p.names[:p.seen], string(name)), append(p.types[:p.seen], types)
 	p.seen++
 }
 
@@ -184,18 +192,49 @@ func (p *printer) lay() error {
 			return errDuplicate
 		}
 	}
+	l := &layout{order: order}
 	for _, f := range sorted {
-		if _, known := slices.BinarySearch(p.extras, f); !known && !p.documented[f] {
+		if _, documented := p.documented[f]; !documented {
 			p.adopt(f)
-			p.onExtra(f)
+			l.appeared = append(l.appeared, f)
 		}
 	}
+	for f := range p.documented {
+		if _, found := slices.BinarySearch(sorted, f); !found && f != stampField {
+			l.vanished = append(l.vanished, f)
+		}
+	}
+	slices.Sort(l.vanished)
+	l.shape = p.newShape(sorted, p.extras)
 	if p.layouts == nil || len(p.layouts) == maxLayouts {
 		p.layouts = make(map[string]*layout)
 	}
-	p.layout = &layout{order: order, shape: p.newShape(sorted, p.extras)}
-	p.layouts[key] = p.layout
+	p.layout, p.layouts[key] = l, l
 	return nil
+}
+
+// survey tells what is not as documented in the record that was printed last. It costs next to nothing where all is: a
+// field that comes or goes is found once for each layout, and a type that was told is no news any more.
+//
+// Not every record has all fields: of what is deleted there may be no more than an id, or a link, and a time. A record
+// counts as whole, so that a field that it lacks has vanished, if it has an updated_at, or if its resource has none. A
+// row of another list that lacks its updated_at is no record to begin with.
+func (p *printer) survey(rec *schemas.Record) {
+	l := p.layout
+	for _, f := range l.appeared {
+		p.onDrift(f, appeared)
+	}
+	l.appeared = nil
+	if _, stamped := p.documented[stampField]; l.vanished != nil && (!stamped || !rec.UpdatedAt.IsZero()) {
+		for _, f := range l.vanished {
+			p.onDrift(f, vanished)
+		}
+		l.vanished = nil
+	}
+	for _, at := range p.retyped {
+		p.onDrift(p.names[at], retyped)
+		p.types[at], p.documented[p.names[at]] = anyType, anyType
+	}
 }
 
 // wholeOf hashes those fields together whose index in take is true, all of them if take is nil.

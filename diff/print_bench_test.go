@@ -49,7 +49,13 @@ func BenchmarkFingerprint(b *testing.B) {
 	}
 	body.WriteString(`],"total_entries":100}`)
 	key, _ := NewKey(strings.Repeat("k", 32))
-	p := newPrinter(key, "a", &schemas.Spec{Resource: "appointments"}, func(string) {})
+	p := newPrinter(key, "a", &schemas.Spec{Resource: "appointments"}, func(string, fieldChange) {})
+	for i := range 20 {
+		p.documented[fmt.Sprintf("text_%d", i)] = nullType | stringType
+	}
+	for i := range 8 {
+		p.documented[fmt.Sprintf("flag_%d", i)], p.documented[fmt.Sprintf("count_%d", i)] = nullType|booleanType, nullType|integerType
+	}
 	updated := time.Unix(1491265260, 0)
 
 	ours := func() {
