@@ -84,7 +84,7 @@ func (r *resource) decide(st *state, known *known, page *schemas.Page, records [
 // lose tells that a record is gone, if it is one that we know and have not told as deleted. Its entry stays, so that it is
 // known again, and with its tags, should it come back.
 func (r *resource) lose(p *plan, st *state, page *schemas.Page, id schemas.ID, old *entry, known *known) {
-	if old == nil || old.states&deleted != 0 {
+	if _, met := p.entries[id]; met || old == nil || old.states&deleted != 0 {
 		return
 	}
 	last := *old

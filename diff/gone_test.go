@@ -47,6 +47,9 @@ func TestGoneAndBack(t *testing.T) {
 		"its sequence goes on": {
 			[]schemas.Page{known, live(4, in("1", -500, 4, "Anna", nil)), lost(5, "1")}, []string{"updated 1#1 name", "deleted 1#2"},
 		},
+		"a record that stands in the page twice is gone once": {
+			[]schemas.Page{known, lost(5, "1", "1")}, []string{"deleted 1#1"},
+		},
 		"beside others that were met": {
 			[]schemas.Page{known, func() schemas.Page {
 				p := lost(5, "1", "9")
