@@ -154,13 +154,33 @@ func (c *catching) follow(next *state, s *stored) {
 		return
 	}
 	next.Began = e.Began
+	if !wasSearched(e) {
+		c.advance(next, e.Time)
+	}
+}
+
+// advance moves the cursor of every feed up to t.
+func (c *catching) advance(next *state, t time.Time) {
 	for _, feed := range c.r.spec.Feeds {
 		mark := next.Marks[feed.Name]
-		if feed.Stamp != "" && e.Time.After(mark.Cursor) {
-			mark.Cursor, mark.Horizon = e.Time, e.Time
+		if feed.Stamp != "" && t.After(mark.Cursor) {
+			mark.Cursor, mark.Horizon = t, t
 		}
 		next.Marks[feed.Name] = mark
 	}
+}
+
+// wasSearched tells whether e is of a record that was searched for and not found. Its time is our clock's, and no cursor.
+func wasSearched(e *schemas.Event) bool {
+	if e.Verb != schemas.Deleted || e.Print == nil {
+		return false
+	}
+	_, packed, err := openPrint(e.Print)
+	if err != nil {
+		return false
+	}
+	last, err := unpack(packed)
+	return err == nil && last.states&gone != 0
 }
 
 // settle ends the reading: what could not be known before the stream was read to its end.
@@ -174,6 +194,8 @@ func (c *catching) settle(ctx context.Context, extent schemas.Extent) error {
 			// were dropped: such a record, met again, is not told as new.
 			next.Began = next.Oldest
 		}
+		// What is older was there at the first look, or its events were dropped.
+		c.advance(&next, next.Began)
 		next.Stream = max(next.Stream, extent.Last)
 	case c.lost:
 		next.Stream = extent.Last

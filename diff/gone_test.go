@@ -3,6 +3,7 @@ package diff_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -142,6 +143,65 @@ func TestADeletionOfWhatIsGoneIsTimedByTheLook(t *testing.T) {
 			t.Errorf("got %+v, %v", e, err)
 		}
 	}
+}
+
+// When a record was found to be gone is told by our clock. The cursors of a store that is made again from the stream are
+// the API's clock all the same, so that nothing is passed over.
+func TestAStoreMadeFromTheStreamTakesNoCursorFromOurClock(t *testing.T) {
+	for name, c := range map[string]struct {
+		before []schemas.Page
+		cursor time.Time
+	}{
+		"behind other events": {[]schemas.Page{live(5, row("2", 5, 5, "Bo")), lost(5, "1")}, at(5)},
+		"before other events": {[]schemas.Page{lost(5, "1"), live(6, row("2", 6, 6, "Bo"))}, at(6)},
+		"and nothing else":    {[]schemas.Page{lost(5, "1")}, at(0)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.accept(t, opening(0, row("1", -500, -400, "Ann"), row("3", -500, -300, "Cy")), baseline(true))
+			b.accept(t, c.before...)
+			b.store.Flush()
+			b.restart(t)
+			st, err := b.differ.Standing(t.Context(), patients)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m := st.Marks[schemas.Live]; !m.Cursor.Equal(c.cursor) || !m.Horizon.Equal(c.cursor) || !st.Began.Equal(at(0)) {
+				t.Errorf("began %s, mark %+v; want the cursor at %s", st.Began, m, c.cursor)
+			}
+			told := len(b.told())
+			b.accept(t, live(9, row("3", -500, 9, "Cyd"))) // at our clock this was long ago
+			if got := b.told()[told:]; !slices.Equal(got, []string{"updated 3#2"}) {
+				t.Errorf("told %q", got)
+			}
+		})
+	}
+}
+
+// An event of a record that was stamped before the first look, and not listed then, is no cursor either.
+func TestAStoreMadeFromTheStreamBeginsAtTheFirstLook(t *testing.T) {
+	b := newBench(t)
+	old := row("3", -500, -300, "Cy")
+	b.accept(t, opening(0, row("1", -500, 0, "Ann"), old), baseline(true), live(5, row("2", -500, -400, "Hid")))
+	b.store.Flush()
+	b.restart(t)
+	b.accept(t, baseline(true, row("2", -500, -400, "Hid"), old))
+	b.wantTold(t, "updated 2#1")
+}
+
+// Where the stream has dropped all but what our clock told, there is no other clock left to begin by.
+func TestAStoreMadeFromADeletionAloneBeginsAtIt(t *testing.T) {
+	b := newBench(t)
+	b.accept(t, opening(0, row("1", -500, -400, "Ann")), baseline(true), live(3, row("2", 3, 3, "Bo")), lost(5, "1"))
+	b.stream.drop(1)
+	b.store.Flush()
+	b.restart(t)
+	st, err := b.differ.Standing(t.Context(), patients)
+	if m := st.Marks[schemas.Live]; err != nil || !m.Cursor.Equal(at(500)) || !m.Horizon.Equal(at(500)) || !st.Began.Equal(at(500)) {
+		t.Errorf("began %s, mark %+v, %v", st.Began, m, err)
+	}
+	b.accept(t, baseline(true, row("2", 3, 3, "Bo")))
+	b.wantTold(t, "deleted 1#1")
 }
 
 // A fault at any step of a page of records that are gone, whatever follows it: each is told once.
