@@ -113,24 +113,25 @@ func (c *catching) flush(ctx context.Context) error {
 	}
 	next := c.st.next()
 	entries, shapes := make(map[schemas.ID][]byte), make(map[uint32]string)
-	sequences := make(map[schemas.ID]uint64, len(ids))
+	last := make(map[schemas.ID]told, len(ids))
 	for i, e := range c.r.recall(&next, snap).entries {
 		if e != nil {
-			sequences[ids[i]] = e.sequence
+			last[ids[i]] = told{e.sequence, e.states, true}
 		}
 	}
 	for i := range c.batch {
 		s := &c.batch[i]
 		c.follow(&next, s)
-		if have, ok := sequences[s.event.RecordID]; ok && s.event.Sequence <= have {
+		before := last[s.event.RecordID]
+		if before.known && s.event.Sequence <= before.sequence {
 			continue
 		}
-		packed, sh, err := c.r.reprint(&s.event)
+		packed, sh, states, err := c.r.reprint(&s.event, before)
 		if err != nil {
 			c.d.setAside(c.r, aside{s.event.RecordID, err.Error()})
 			continue
 		}
-		sequences[s.event.RecordID] = s.event.Sequence
+		last[s.event.RecordID] = told{s.event.Sequence, states, true}
 		entries[s.event.RecordID], shapes[sh.number] = packed, sh.text
 		c.count++
 	}
@@ -218,30 +219,53 @@ func (c *catching) write(ctx context.Context, next state, entries map[schemas.ID
 
 var errNoPrint = errors.New("its event holds neither record nor fingerprint")
 
-// reprint makes the entry of the record as the event told it.
-func (r *resource) reprint(e *schemas.Event) ([]byte, *shape, error) {
+// told is what was told of a record so far, if it is known.
+type told struct {
+	sequence uint64
+	states   stateSet
+	known    bool
+}
+
+// after are the states that were told once an event of verb was, whose record is in those of record. The record says what
+// the event after it tells, too, and that one may never have been stored: then it must be told still.
+func (t told) after(verb schemas.Verb, record stateSet) stateSet {
+	entered := verbState(verb)
+	switch {
+	case verb == schemas.Created:
+		return 0
+	case !t.known:
+		return record | entered
+	case verb == schemas.Restored || entered != 0:
+		return t.states&record | entered // a state that the record does not tell itself is told by the verb
+	default:
+		return t.states
+	}
+}
+
+// reprint makes the entry of the record as the event told it. before is what was told before it.
+func (r *resource) reprint(e *schemas.Event, before told) ([]byte, *shape, stateSet, error) {
 	if e.Record != nil {
 		f, err := r.print(e.RecordID, e.Record, nil)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, 0, err
 		}
-		f.states.set |= verbState(e.Verb) // a state that the record does not tell itself
+		f.states.set = before.after(e.Verb, f.states.set)
 		updated := e.Time
 		if r.unstamped() {
 			updated = time.Time{} // the event's is when it was seen
 		}
-		return pack(e.Sequence, updated, &f), f.shape, nil
+		return pack(e.Sequence, updated, &f), f.shape, f.states.set, nil
 	}
 	if e.Print == nil {
-		return nil, nil, errNoPrint
+		return nil, nil, 0, errNoPrint
 	}
 	text, packed, err := openPrint(e.Print)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
 	old, err := unpack(packed)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
-	return packed, parseShape(old.shape, text), nil
+	return packed, parseShape(old.shape, text), old.states, nil
 }

@@ -70,7 +70,11 @@ func (r *resource) decide(st *state, known *known, page *schemas.Page, records [
 		}
 		for n, verb := range v.verbs {
 			sequence++
-			p.events = append(p.events, r.event(st, page, rec, &fresh, sequence, verb, v.changedBy(n, r.printer)))
+			told := fresh // but for the states that the next events tell: this one may be the last that is stored
+			for _, later := range v.verbs[n+1:] {
+				told.states.set &^= verbState(later)
+			}
+			p.events = append(p.events, r.event(st, page, rec, &told, sequence, verb, v.changedBy(n, r.printer)))
 		}
 		p.entries[rec.ID] = pack(sequence, versionTime(rec, &fresh), &fresh)
 		p.shapes[fresh.shape.number] = fresh.shape.text

@@ -237,3 +237,62 @@ func TestEveryFaultOfAPageOfWhatIsGone(t *testing.T) {
 		}
 	}
 }
+
+// A record that was told in two events, of which the stream took the first: the second is told, whatever came between.
+func TestEveryFaultBetweenTheTwoEventsOfARecord(t *testing.T) {
+	type s = map[string]int
+	both := s{"cancelled_at": 4, "archived_at": 5}
+	for name, c := range map[string]struct {
+		before []schemas.Page
+		page   schemas.Page
+		want   []string // verbs
+	}{
+		"created, archived": {
+			nil, feed("archived", 5, in("1", 3, 5, "Ann", s{"archived_at": 5})), []string{"created", "archived"},
+		},
+		"cancelled, archived": {
+			[]schemas.Page{live(3, in("1", 3, 3, "Ann", nil))}, feed("archived", 5, in("1", 3, 5, "Ann", both)), []string{"created", "cancelled", "archived"},
+		},
+		"cancelled, deleted": {
+			[]schemas.Page{live(3, in("1", 3, 3, "Ann", nil))},
+			feed("deleted", 5, in("1", 3, 5, "Ann", s{"cancelled_at": 4, "deleted_at": 5})),
+			[]string{"created", "cancelled", "deleted"},
+		},
+		"restored, cancelled, archived": {
+			[]schemas.Page{live(3, in("1", 3, 3, "Ann", nil)), lost(4, "1")},
+			feed("archived", 5, in("1", 3, 5, "Ann", both)),
+			[]string{"created", "deleted", "restored", "cancelled", "archived"},
+		},
+	} {
+		for stored := range 3 {
+			for _, thin := range []bool{false, true} {
+				for ending, end := range endings {
+					t.Run(fmt.Sprintf("%s/%d stored/%s/thin=%v", name, stored, ending, thin), func(t *testing.T) {
+						b := newBench(t)
+						b.thin = thin
+						b.restart(t)
+						b.accept(t, opening(0), baseline(true), live(2, in("0", 2, 2, "Zoe", nil)))
+						b.accept(t, c.before...)
+						before := b.store.Snapshot()
+						if _, err := b.differ.Standing(t.Context(), patients); err != nil {
+							t.Fatal(err)
+						}
+						b.publishes(min(stored, len(c.want)-len(c.before)))
+						if _, err := b.differ.Accept(t.Context(), c.page); !errors.Is(err, errFault) {
+							t.Fatalf("got %v, want the fault", err)
+						}
+						end(t, b, before)
+						b.accept(t, c.page, c.page)
+						var verbs []string
+						for _, m := range b.stream.messages[1:] {
+							verbs = append(verbs, string(m.event.Verb))
+						}
+						if !slices.Equal(verbs, c.want) {
+							t.Errorf("told %q, want %q", verbs, c.want)
+						}
+					})
+				}
+			}
+		}
+	}
+}
