@@ -156,9 +156,7 @@ func (r *resource) judge(st *state, page *schemas.Page, rec *schemas.Record, old
 		if fresh.states.set&deleted != 0 {
 			return verdict{keep: true}
 		}
-		// It was hidden from us for a while.
-		verbs := append([]schemas.Verb{schemas.Restored}, (fresh.states.set &^ old.states).verbs()...)
-		return verdict{verbs: verbs, changed: d.known()}
+		return verdict{verbs: back(old, fresh), changed: d.known()} // it was hidden from us for a while
 	}
 	if old.states&deleted != 0 {
 		// The same record was seen in the live list and among the deleted at once (cliniko-api issue 144): it is back
@@ -166,7 +164,7 @@ func (r *resource) judge(st *state, page *schemas.Page, rec *schemas.Record, old
 		if fresh.states.set&deleted != 0 || !rec.UpdatedAt.After(old.updated) {
 			return verdict{keep: true}
 		}
-		return verdict{verbs: []schemas.Verb{schemas.Restored}}
+		return verdict{verbs: back(old, fresh)}
 	}
 	entered, left := fresh.states.set&^old.states, old.states&^fresh.states.set
 	switch {
@@ -187,6 +185,11 @@ func (r *resource) judge(st *state, page *schemas.Page, rec *schemas.Record, old
 	default:
 		return verdict{verbs: []schemas.Verb{schemas.Updated}, changed: d.changed}
 	}
+}
+
+// back are the verbs of a record that is not deleted any more: what it went into meanwhile is told, too.
+func back(old *entry, fresh *fingerprint) []schemas.Verb {
+	return append([]schemas.Verb{schemas.Restored}, (fresh.states.set &^ old.states).verbs()...)
 }
 
 // snapshotDue tells whether a baseline that was begun anew comes to a known record, and is to say so.

@@ -99,6 +99,10 @@ func TestStates(t *testing.T) {
 			[]schemas.Page{known, feed("deleted", 5, stub("1", 5)), live(9, in("1", -500, 9, "Ann", nil)), live(10, in("1", -500, 10, "B", nil))},
 			[]string{"deleted 1#1", "restored 1#2", "updated 1#3 name"},
 		},
+		"brought back from the deleted, and archived": {
+			[]schemas.Page{known, feed("deleted", 5, stub("1", 5)), feed("archived", 9, in("1", -500, 9, "Ann", s{"archived_at": 9}))},
+			[]string{"deleted 1#1", "restored 1#2", "archived 1#3 archived_at"},
+		},
 		"an older look at the deleted does not delete what came back": {
 			[]schemas.Page{known, feed("deleted", 5, stub("1", 5)), live(9, in("1", -500, 9, "Ann", nil)), feed("deleted", 9, stub("1", 5))},
 			[]string{"deleted 1#1", "restored 1#2"},
