@@ -33,7 +33,8 @@ const eventRoom = 4096
 // gives the same plan, with the same event ids.
 func (r *resource) decide(st *state, known *known, page *schemas.Page, records []schemas.Record) plan {
 	p := plan{entries: make(map[schemas.ID][]byte), shapes: make(map[uint32]string)}
-	cursor := st.Marks[page.Feed].Cursor
+	mark := st.Marks[page.Feed]
+	again := mark.Cursor.Add(-max(mark.Lookback, schemas.MinLookback)) // what is stamped from here on will be read again
 	for i := range records {
 		rec := &records[i]
 		fresh, err := r.print(rec.ID, rec.Raw, rec.Window)
@@ -60,13 +61,15 @@ func (r *resource) decide(st *state, known *known, page *schemas.Page, records [
 		} else {
 			sequence = old.sequence
 		}
-		moved := old == nil || rec.UpdatedAt.After(old.updated) || fresh.states.set != old.states
+		moved := old == nil || rec.UpdatedAt.After(old.updated)
 		switch {
-		case len(v.verbs) == 0 || !moved || page.Baseline:
+		case len(v.verbs) == 0 || page.Baseline:
 		case page.Swept:
-			p.missed++
-		default:
-			p.late = max(p.late, cursor.Sub(rec.Stamp))
+			if moved && rec.Stamp.Before(again) {
+				p.missed++
+			}
+		case moved || fresh.states.set != old.states && old.states&gone == 0:
+			p.late = max(p.late, mark.Cursor.Sub(rec.Stamp))
 		}
 		for n, verb := range v.verbs {
 			sequence++

@@ -11,7 +11,7 @@ import (
 // The look-back is for rows that show late: stamped before the cursor, visible only after we had read past them. It
 // begins at minLookback and follows what was seen: twice the greatest lateness.
 const (
-	minLookback = 2 * time.Minute
+	minLookback = schemas.MinLookback
 	maxLookback = time.Hour
 )
 

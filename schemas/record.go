@@ -34,7 +34,8 @@ type Mark struct {
 	// Cursor is the greatest stamp that was committed: the API's clock, to the second. Everything up to it was
 	// read at least once; rows that show late with an older stamp are what Lookback is for.
 	Cursor time.Time `json:"cursor"`
-	// Lookback is how far before Cursor the next reading begins. It grows with the lateness that was seen.
+	// Lookback is how far before Cursor the next reading begins, MinLookback at least. It grows with the lateness that
+	// was seen.
 	Lookback time.Duration `json:"lookback,omitempty"`
 	// Horizon is the newest stamp of the feed at the first look, or later if the store was lost and rebuilt from the
 	// stream: a record that is unknown and stamped at or after it has changed since. The feed's baseline reads up to
@@ -47,6 +48,9 @@ type Mark struct {
 	// last id of Cursor's second that was read, "0" if none was yet. "" else.
 	After ID `json:"after,omitempty"`
 }
+
+// MinLookback is how far before its cursor a feed is read again, whatever lateness was seen.
+const MinLookback = 2 * time.Minute
 
 // Names of the marks that every resource has.
 const (
