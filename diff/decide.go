@@ -177,7 +177,7 @@ func (r *resource) judge(st *state, page *schemas.Page, rec *schemas.Record, old
 		return verdict{verbs: entered.verbs(), changed: d.known()}
 	case left != 0:
 		return verdict{verbs: []schemas.Verb{schemas.Restored}, changed: d.known()}
-	case r.snapshotDue(st, page, oldShape, fresh) && (d.none || d.changed == nil && !rec.UpdatedAt.After(old.updated)):
+	case r.snapshotDue(st, oldShape, fresh) && (d.none || d.changed == nil && !rec.UpdatedAt.After(old.updated)):
 		return verdict{verbs: []schemas.Verb{schemas.Snapshot}}
 	case d.none:
 		// A move of updated_at alone is no event, but the newer stamp is worth keeping: with it a lagging copy is known
@@ -195,10 +195,11 @@ func back(old *entry, fresh *fingerprint) []schemas.Verb {
 	return append([]schemas.Verb{schemas.Restored}, (fresh.states.set &^ old.states).verbs()...)
 }
 
-// snapshotDue tells whether a baseline that was begun anew comes to a known record, and is to say so.
-func (r *resource) snapshotDue(st *state, page *schemas.Page, old *shape, fresh *fingerprint) bool {
-	return r.snapshot && old.generation() < st.Generation && fresh.states.set&deleted == 0 &&
-		!st.Marks[schemas.BaselineOf(page.Feed)].Done
+// snapshotDue tells whether a known record is met for the first time since the baseline was begun anew, and is to be told.
+// Whoever comes to it first tells it, live polling too, and after the baseline's end: a record that is touched while the
+// baseline runs moves out of its way.
+func (r *resource) snapshotDue(st *state, old *shape, fresh *fingerprint) bool {
+	return r.snapshot && old.generation() < st.Generation && fresh.states.set&deleted == 0
 }
 
 // known are the fields that changed: an empty list if nothing did, nil if that is not known.
