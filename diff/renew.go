@@ -9,7 +9,10 @@ import (
 
 // Renew begins the baseline of a resource anew: what exists is looked at once more. With Config.Snapshot every
 // record that is met gets a snapshot event again, each once, however often the baseline is interrupted. A resource that
-// nobody has opened has its first look before it, and nothing to renew. Ask for the Standing afterwards.
+// nobody has opened has its first look before it, and nothing to renew. A page that was read before is refused with
+// ErrStanding: it may be the last of the old baseline.
+//
+// A store that is lost before the baseline ends forgets that it was renewed, unless thin events tell: ask again.
 func (d *Differ) Renew(ctx context.Context, name schemas.Resource) error {
 	r := d.resource(name)
 	r.mu.Lock()
@@ -18,8 +21,8 @@ func (d *Differ) Renew(ctx context.Context, name schemas.Resource) error {
 	if err == nil && st.Revision > 0 {
 		_, err = d.renew(ctx, r, st, st.Generation+1)
 	}
+	r.caughtUp = false
 	if err != nil {
-		r.caughtUp = false
 		return fmt.Errorf("%s/%s: %w", d.Account, name, err)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/cliniko-bridge/cliniko-bridge/diff"
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
@@ -213,6 +214,25 @@ func TestAResourceThatIsNotOpenHasNothingToRenew(t *testing.T) {
 	}
 	b.accept(t, opening(0, row("1", -9, 0, "A")))
 	b.wantTold(t, "snapshot 1#1")
+}
+
+// A page that was read before the renewal may be the last of the old baseline: it must not end the new one.
+func TestAPageReadBeforeTheRenewalIsRefused(t *testing.T) {
+	b := newBench(t)
+	b.snapshot = true
+	b.restart(t)
+	all := rows(10)
+	b.accept(t, opening(10, all[8:]...), baseline(false, all...))
+	b.renew(t)
+	if _, err := b.differ.Accept(t.Context(), baseline(true)); !errors.Is(err, diff.ErrStanding) {
+		t.Errorf("got %v, want the page refused", err)
+	}
+	if err := b.readBaseline(t, all, 3); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.told(); len(got) != 20 {
+		t.Errorf("told %q", got)
+	}
 }
 
 // A renewal that failed is asked for again, whether or not it was committed.
