@@ -267,5 +267,13 @@ func (r *resource) reprint(e *schemas.Event, before told) ([]byte, *shape, state
 	if err != nil {
 		return nil, nil, 0, err
 	}
-	return packed, parseShape(old.shape, text), old.states, nil
+	sh := parseShape(old.shape, text)
+	if sh.Generation > r.printer.generation {
+		// It is of a baseline that the store has forgotten. The next one must not take it for its own.
+		sh.Generation = r.printer.generation
+		sh = r.printer.makeShape(sh.shapeText)
+		old.shape = sh.number
+		packed = old.bytes()
+	}
+	return packed, sh, old.states, nil
 }

@@ -12,7 +12,7 @@ import (
 // nobody has opened has its first look before it, and nothing to renew. A page that was read before is refused with
 // ErrStanding: it may be the last of the old baseline.
 //
-// A store that is lost before the baseline ends forgets that it was renewed, unless thin events tell: ask again.
+// A store that is lost before the baseline ends forgets that it was renewed: ask again.
 func (d *Differ) Renew(ctx context.Context, name schemas.Resource) error {
 	r := d.resource(name)
 	r.mu.Lock()

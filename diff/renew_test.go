@@ -262,6 +262,42 @@ func TestARenewalThatFailedIsMadeAgain(t *testing.T) {
 	}
 }
 
+// A store that was lost, or put back, forgets a renewal. The next one reaches every record all the same, and nothing that
+// is read back from the stream is told again before it.
+func TestARenewalAfterTheStoreForgotOneReachesEveryRecord(t *testing.T) {
+	for _, thin := range []bool{false, true} {
+		for _, back := range []bool{false, true} {
+			t.Run(fmt.Sprintf("thin=%v/put back=%v", thin, back), func(t *testing.T) {
+				b := newBench(t)
+				b.thin, b.snapshot = thin, true
+				b.restart(t)
+				all := rows(6)
+				b.accept(t, opening(7, append(all, row("7", -500, 7, "A"))...), baseline(true))
+				before := b.store.Snapshot()
+				b.renew(t)
+				b.accept(t, baseline(false, append(all[:3:3], row("7", -500, 7, "A"))...), lost(7, "7"))
+				b.store.Flush()
+				if back {
+					b.store.Restore(before)
+				}
+				b.restart(t)
+				told := len(b.told())
+				b.accept(t, live(7, all[3:]...))
+				if got := b.told()[told:]; len(got) != 0 {
+					t.Errorf("told again: %q", got)
+				}
+				b.renew(t)
+				if err := b.readBaseline(t, all, 4); err != nil {
+					t.Fatal(err)
+				}
+				if got := b.snapshots(told); len(got) != 6 || len(b.told()) != told+6 {
+					t.Errorf("told %q, and then %q", b.told()[:told], b.told()[told:])
+				}
+			})
+		}
+	}
+}
+
 // changesOfScheme are the ways in which the fingerprints of a store can come to be of another kind.
 var changesOfScheme = map[string]func(b *bench){
 	"another key":     func(b *bench) { b.secret = "q" },

@@ -30,7 +30,11 @@ type shapeText struct {
 }
 
 func (k *printer) newShape(fields, extras []string) *shape {
-	s := &shape{shapeText: shapeText{Scheme: k.scheme, Generation: k.generation, Fields: fields, Extras: extras}}
+	return k.makeShape(shapeText{Scheme: k.scheme, Generation: k.generation, Fields: fields, Extras: extras})
+}
+
+func (k *printer) makeShape(t shapeText) *shape {
+	s := &shape{shapeText: t}
 	text, _ := json.Marshal(s.shapeText) // strings always encode
 	s.text = string(text)
 	s.number = uint32(k.hash(text))
