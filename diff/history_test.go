@@ -1,7 +1,6 @@
 package diff_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -26,11 +25,16 @@ type history struct {
 	began    time.Time            // the second of that opening
 	lost     bool                 // the store was lost, or put back, at some time
 	backup   *difftest.Image
+	strict   bool // no record has two versions of one second; only then may the fingerprint key change
+	rekeyed  bool // it has
+	renewals int  // how often the baseline was renewed, or tried to be
+	renewed  int  // how many events there were when it was last renewed, if the store was not lost since; -1 else
 }
 
 type version struct {
 	created, updated int
 	name, city       string
+	gone             bool // the clinic has removed the record
 }
 
 func (v version) record(id string) schemas.Record {
@@ -41,45 +45,76 @@ func (v version) record(id string) schemas.Record {
 
 func (v version) same(w version) bool { return v.name == w.name && v.city == w.city }
 
-// pick names one of the records, nearly always the same few.
-func (h *history) pick() string {
-	return rapid.SampledFrom(slices.Sorted(maps.Keys(h.versions))).Draw(h.T, "id")
+func (h *history) last(id string) version { return h.versions[id][len(h.versions[id])-1] }
+
+// pick names one of the records that are gone, or that are not, nearly always the same few; "" if there is none.
+func (h *history) pick(gone bool) string {
+	ids := slices.DeleteFunc(slices.Sorted(maps.Keys(h.versions)), func(id string) bool { return h.last(id).gone != gone })
+	if len(ids) == 0 {
+		return ""
+	}
+	return rapid.SampledFrom(ids).Draw(h.T, "id")
 }
 
 func (h *history) tick() { h.now += rapid.SampledFrom([]int{0, 0, 1, 30}).Draw(h.T, "seconds") }
 
 func (h *history) create() {
 	h.tick()
-	h.versions[strconv.Itoa(len(h.versions)+1)] = []version{{h.now, h.now, "A", "Geelong"}}
+	h.versions[strconv.Itoa(len(h.versions)+1)] = []version{{created: h.now, updated: h.now, name: "A", city: "Geelong"}}
 }
 
 // edit gives a record another version: few values, so that it comes back to one it had.
 func (h *history) edit() {
-	if len(h.versions) == 0 {
-		return
+	if id := h.pick(false); id != "" {
+		h.change(id, h.last(id))
 	}
+}
+
+func (h *history) change(id string, v version) {
 	h.tick()
-	id := h.pick()
-	v := h.versions[id][len(h.versions[id])-1]
-	v.updated = h.now
-	if rapid.Bool().Draw(h.T, "touch only") {
-		h.versions[id] = append(h.versions[id], v)
-		return
+	if h.strict {
+		h.now = max(h.now, v.updated+1)
 	}
-	v.name = rapid.SampledFrom([]string{"A", "B", "C"}).Draw(h.T, "name")
-	if rapid.Bool().Draw(h.T, "move") {
-		v.city = rapid.SampledFrom([]string{"Geelong", "Torquay"}).Draw(h.T, "city")
+	v.updated = h.now
+	if !rapid.Bool().Draw(h.T, "touch only") {
+		v.name = rapid.SampledFrom([]string{"A", "B", "C"}).Draw(h.T, "name")
+		if rapid.Bool().Draw(h.T, "move") {
+			v.city = rapid.SampledFrom([]string{"Geelong", "Torquay"}).Draw(h.T, "city")
+		}
 	}
 	h.versions[id] = append(h.versions[id], v)
+}
+
+// remove takes a record away, and tells nobody.
+func (h *history) remove() {
+	if id := h.pick(false); id != "" {
+		v := h.last(id)
+		v.gone = true
+		h.versions[id] = append(h.versions[id], v)
+	}
+}
+
+// bring brings back a record that was removed: as it was, or edited meanwhile.
+func (h *history) bring() {
+	id := h.pick(true)
+	if id == "" {
+		return
+	}
+	v := h.last(id)
+	v.gone = false
+	if rapid.Bool().Draw(h.T, "as it was") {
+		h.versions[id] = append(h.versions[id], v)
+	} else {
+		h.change(id, v)
+	}
 }
 
 // list is what the API would give: the records stamped in the range, oldest first.
 func (h *history) list(from, to time.Time) []schemas.Record {
 	var out []schemas.Record
 	for _, id := range slices.Sorted(maps.Keys(h.versions)) {
-		v := h.versions[id]
-		rec := v[len(v)-1].record(id)
-		if !rec.UpdatedAt.Before(from) && !rec.UpdatedAt.After(to) {
+		rec := h.last(id).record(id)
+		if !h.last(id).gone && !rec.UpdatedAt.Before(from) && !rec.UpdatedAt.After(to) {
 			out = append(out, rec)
 		}
 	}
@@ -87,8 +122,9 @@ func (h *history) list(from, to time.Time) []schemas.Record {
 	return out
 }
 
-// poll reads as the poller does: the opening look, the baseline at some time, the changes since the cursor in pages.
-func (h *history) poll(ctx context.Context) error {
+// poll reads as the poller does: the opening look, the baseline at some time, the changes since the cursor in pages. In the
+// end it looks for what is gone or was missed, at some time.
+func (h *history) poll(ctx context.Context, atLast bool) error {
 	st, err := h.differ.Standing(ctx, patients)
 	if err != nil {
 		return err
@@ -107,10 +143,12 @@ func (h *history) poll(ctx context.Context) error {
 			h.opened[id] = len(v)
 		}
 		h.began = page.Began
-		_, err = h.differ.Accept(ctx, page)
+		if _, err = h.differ.Accept(ctx, page); err != nil {
+			h.lost = true // its snapshots may be there, and the store is made from them
+		}
 		return err
 	}
-	if !st.Marks[schemas.Baseline].Done && rapid.Bool().Draw(h.T, "baseline first") {
+	if !st.Marks[schemas.Baseline].Done && (atLast || rapid.Bool().Draw(h.T, "baseline first")) {
 		page := schemas.Page{Resource: patients, Feed: schemas.Live, Baseline: true, Records: h.list(at(-1000), st.Marks[schemas.Live].Horizon), Mark: schemas.Mark{Done: true}}
 		if _, err := h.differ.Accept(ctx, page); err != nil {
 			return err
@@ -128,7 +166,39 @@ func (h *history) poll(ctx context.Context) error {
 			return err
 		}
 	}
+	if atLast || rapid.IntRange(0, 3).Draw(h.T, "sweep") == 0 {
+		return h.sweep(ctx, schemas.Mark{Cursor: cursor})
+	}
 	return nil
+}
+
+// sweep compares what the bridge knows with what there is.
+func (h *history) sweep(ctx context.Context, mark schemas.Mark) error {
+	page := schemas.Page{
+		Resource: patients, Feed: schemas.Live, Swept: true, Mark: mark, ReadAt: at(h.now + 1_000_000),
+		Records: h.list(at(-1000), at(h.now)),
+	}
+	known, err := h.differ.Known(ctx, patients)
+	if err != nil {
+		return err
+	}
+	slices.Sort(known)
+	for _, id := range known {
+		if h.last(string(id)).gone {
+			page.Gone = append(page.Gone, id)
+		}
+	}
+	_, err = h.differ.Accept(ctx, page)
+	return err
+}
+
+// renew begins the baseline anew. After an error it is not known whether it is.
+func (h *history) renew(ctx context.Context) {
+	h.renewals++
+	h.renewed = -1
+	if h.differ.Renew(ctx, patients) == nil {
+		h.renewed = len(h.stream.messages)
+	}
 }
 
 func (h *history) fault() {
@@ -145,53 +215,73 @@ func (h *history) fault() {
 	}
 }
 
-// For any history of a clinic and any faults, kills, and stores put back or lost: the events of each record, replayed,
-// give its last state; none is told twice, none goes back in time, and `changed` is what changed.
+// For any history of a clinic and any faults, kills, and stores put back or lost, records removed and brought back,
+// baselines renewed and keys changed: the events of each record, replayed, give its last state; none is told twice, none
+// goes back in time, and `changed` is what changed.
 func TestAnyHistoryIsToldOnce(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		ctx := t.Context()
-		h := &history{T: rt, bench: &bench{store: difftest.NewMemory(), stream: &stream{}}, versions: map[string][]version{}}
+		h := &history{T: rt, bench: &bench{store: difftest.NewMemory(), stream: &stream{}}, versions: map[string][]version{}, renewed: -1}
+		h.snapshot = rapid.Bool().Draw(rt, "snapshots")
+		h.strict = rapid.Bool().Draw(rt, "strict")
 		h.restart(rt)
 		for range rapid.IntRange(0, 3).Draw(rt, "before") {
 			h.create()
 		}
 		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
-			switch rapid.IntRange(0, 11).Draw(rt, "step") {
-			case 0:
-				h.create()
-			case 1, 2, 3:
-				h.edit()
-			case 4:
-				h.restart(rt)
-			case 5:
-				image := h.store.Snapshot()
-				h.backup = &image
-			case 6:
-				if h.backup != nil {
-					h.lost = true
-					h.store.Restore(*h.backup)
-					h.takeOver(rt)
-				}
-			case 7:
-				if len(h.stream.messages) > 0 { // else it is a new bridge, that knows of no yesterday
-					h.store.Flush()
-					h.lost = true
-					h.backup = nil
-					h.restart(rt)
-				}
-			default:
-				h.fault()
-				_ = h.poll(ctx) // it may fail: that is the point
-				h.store.OnLoad, h.store.OnCommit, h.stream.onPublish = nil, nil, nil
-			}
+			h.step(t)
 		}
 		for range 3 {
-			if err := h.poll(ctx); err != nil {
+			if err := h.poll(t.Context(), true); err != nil {
 				rt.Fatalf("a poll without a fault: %v", err)
 			}
 		}
 		h.judge(rt)
 	})
+}
+
+func (h *history) step(t *testing.T) {
+	t.Helper()
+	switch rapid.IntRange(0, 17).Draw(h.T, "step") {
+	case 0:
+		h.create()
+	case 1, 2, 3:
+		h.edit()
+	case 4:
+		h.remove()
+	case 5:
+		h.bring()
+	case 6:
+		h.restart(h.T)
+	case 7:
+		image := h.store.Snapshot()
+		h.backup = &image
+	case 8:
+		if h.backup != nil {
+			h.lost, h.renewed = true, -1
+			h.store.Restore(*h.backup)
+			h.takeOver(h.T)
+		}
+	case 9:
+		if len(h.stream.messages) > 0 { // else it is a new bridge, that knows of no yesterday
+			h.store.Flush()
+			h.lost, h.renewed = true, -1
+			h.backup = nil
+			h.restart(h.T)
+		}
+	case 10:
+		h.fault()
+		h.renew(t.Context())
+	case 11:
+		if h.strict {
+			h.rekeyed = true
+			h.secret = rapid.SampledFrom([]string{"k", "q"}).Draw(h.T, "key")
+			h.restart(h.T)
+		}
+	default:
+		h.fault()
+		_ = h.poll(t.Context(), false) // it may fail: that is the point
+	}
+	h.store.OnLoad, h.store.OnCommit, h.stream.onPublish = nil, nil, nil
 }
 
 // takeOver gives the bridge a lease again if the one it had was not in the backup.
@@ -205,78 +295,4 @@ func (h *history) takeOver(t *rapid.T) {
 		_ = h.store.Release(context.Background(), lease)
 		h.restart(t)
 	}
-}
-
-func (h *history) judge(t *rapid.T) {
-	byRecord := make(map[string][]schemas.Event)
-	ids := make(map[string]bool)
-	for _, m := range h.stream.messages {
-		if ids[m.event.ID] {
-			t.Fatalf("the id %s stands twice in the stream", m.event.ID)
-		}
-		ids[m.event.ID] = true
-		byRecord[string(m.event.RecordID)] = append(byRecord[string(m.event.RecordID)], m.event)
-	}
-	for id, versions := range h.versions {
-		h.judgeRecord(t, id, versions, byRecord[id])
-	}
-}
-
-func (h *history) judgeRecord(t *rapid.T, id string, versions []version, events []schemas.Event) {
-	existed := h.opened[id]
-	told, sequence := max(existed-1, -1), uint64(0)
-	last := versions[len(versions)-1]
-	for i, e := range events {
-		if e.Sequence <= sequence {
-			t.Fatalf("record %s: sequence %d behind %d", id, e.Sequence, sequence)
-		}
-		sequence = e.Sequence
-		// Whether a record of the opening's own second was there at the opening, only the store knew.
-		blur := h.lost && at(versions[0].created).Equal(h.began)
-		if (e.Verb == schemas.Created) != (i == 0 && existed == 0) && !blur {
-			t.Fatalf("record %s: event %d is %s, versions before the bridge: %d", id, i, e.Verb, existed)
-		}
-		v := h.versionOf(id, e, max(told, 0))
-		if v < 0 {
-			t.Fatalf("record %s: event %d tells of no version behind %d", id, i, told)
-		}
-		if i > 0 && versions[v].same(versions[told]) {
-			t.Fatalf("record %s: event %d tells of no change", id, i)
-		}
-		if e.Changed != nil && i > 0 {
-			if want := fieldsChanged(versions[told], versions[v]); !slices.Equal(e.Changed, want) {
-				t.Fatalf("record %s: event %d: changed is %v, want %v", id, i, e.Changed, want)
-			}
-		}
-		told = v
-	}
-	switch {
-	case len(events) == 0 && existed == 0:
-		t.Fatalf("record %s: never told", id)
-	case len(events) == 0 && !last.same(versions[existed-1]):
-		t.Fatalf("record %s: its change was never told", id)
-	case len(events) > 0 && !last.same(versions[told]):
-		t.Fatalf("record %s: the last state was never told", id)
-	}
-}
-
-// versionOf finds the version that e tells of, from the one told before on.
-func (h *history) versionOf(id string, e schemas.Event, from int) int {
-	for v := from; v < len(h.versions[id]); v++ {
-		if bytes.Equal(e.Record, h.versions[id][v].record(id).Raw) {
-			return v
-		}
-	}
-	return -1
-}
-
-func fieldsChanged(a, b version) []string {
-	var out []string
-	if a.city != b.city {
-		out = append(out, "city")
-	}
-	if a.name != b.name {
-		out = append(out, "name")
-	}
-	return out
 }
