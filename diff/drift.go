@@ -113,15 +113,9 @@ func documentedTypes(spec *schemas.Spec) map[string]typeSet {
 	return types
 }
 
-// canonicalTypes are the types by the first byte of a canonical form.
+// canonicalTypes are the types by the first byte of a canonical form. A number may be an integer; see fraction.
 var canonicalTypes = [256]typeSet{
-	'z': nullType, 't': booleanType, 'f': booleanType, 'n': integerType | numberType, 's': stringType, '[': arrayType, '{': objectType,
-}
-
-// takes tells whether a value, given its canonical form, is of one of the types.
-func (t typeSet) takes(canonical []byte) bool {
-	t &= canonicalTypes[canonical[0]]
-	return t != 0 && (t != integerType || !fraction(canonical))
+	'z': nullType, 't': booleanType, 'f': booleanType, 'n': numberType, 's': stringType, '[': arrayType, '{': objectType,
 }
 
 // fraction tells whether a number is no whole one. Its canonical form has no zeros at the end, so that only a fraction

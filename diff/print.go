@@ -64,12 +64,11 @@ type printer struct {
 	onDrift    func(field string, change fieldChange)
 
 	walk    walker
-	names   []string  // of the record at hand, in the order they stand
-	types   []typeSet // that are no news of each of them
-	seen    int       // how many of names are the record's; the rest are the one's before
-	retyped []int     // those whose value is of another type
-	hashes  []uint64  // of its fields, in the same order
-	layout  *layout   // of the record before, nil once a name differs
+	names   []fieldName // of the record at hand, in the order they stand
+	seen    int         // how many of names are the record's; the rest are the one's before
+	retyped []int       // those whose value is of another type
+	hashes  []uint64    // of its fields, in the same order
+	layout  *layout     // of the record before, nil once a name differs
 	layouts map[string]*layout
 	scrap   []byte
 }
@@ -124,9 +123,8 @@ func (p *printer) print(id schemas.ID, raw []byte) (fingerprint, error) {
 		if string(name) == stampField || string(name) == idField {
 			return
 		}
-		p.field(name)
-		if at := p.seen - 1; !p.types[at].takes(canonical) {
-			p.retyped = append(p.retyped, at)
+		if p.field(name)&canonicalTypes[canonical[0]] == 0 {
+			p.doubt(canonical)
 		}
 		for _, f := range p.states {
 			if string(name) == f.name {
@@ -154,27 +152,44 @@ func (p *printer) print(id schemas.ID, raw []byte) (fingerprint, error) {
 	return out, nil
 }
 
-// field notes the next field's name. As long as it is the one that the record before had at this place, there is
-// nothing to do: rows of one list nearly always have the same fields in the same order.
-func (p *printer) field(name []byte) {
-	if p.seen < len(p.names) && p.names[p.seen] == string(name) {
-		p.seen++
-		return
+// doubt notes that the value of the field at hand is of another type, unless it is the whole number that is due.
+func (p *printer) doubt(canonical []byte) {
+	if at := p.seen - 1; p.names[at].types&integerType == 0 || canonical[0] != 'n' || fraction(canonical) {
+		p.retyped = append(p.retyped, at)
+	}
+}
+
+// A fieldName is the name of a field, and the types of its value that are no news.
+type fieldName struct {
+	text  string
+	types typeSet
+}
+
+// field notes the next field's name, and returns the types of its value that are no news. As long as it is the name that
+// the record before had at this place, there is nothing to do: rows of one list nearly always have the same fields in the
+// same order.
+func (p *printer) field(name []byte) typeSet {
+	if p.seen < len(p.names) {
+		if have := &p.names[p.seen]; have.text == string(name) {
+			p.seen++
+			return have.types
+		}
 	}
 	p.layout = nil
 	types, documented := p.documented[string(name)]
 	if !documented {
 		types = anyType
 	}
-	p.names, p.types = append(p.names[:p.seen], string(name)), append(p.types[:p.seen], types)
+	p.names = append(p.names[:p.seen], fieldName{string(name), types})
 	p.seen++
+	return types
 }
 
 // lay finds or makes the layout of the names at hand.
 func (p *printer) lay() error {
 	p.scrap = p.scrap[:0]
 	for _, name := range p.names {
-		p.scrap = append(binary.AppendUvarint(p.scrap, uint64(len(name))), name...) // a name may hold any byte
+		p.scrap = append(binary.AppendUvarint(p.scrap, uint64(len(name.text))), name.text...) // a name may hold any byte
 	}
 	key := string(p.scrap)
 	if p.layout = p.layouts[key]; p.layout != nil {
@@ -184,10 +199,10 @@ func (p *printer) lay() error {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortFunc(order, func(a, b int) int { return strings.Compare(p.names[a], p.names[b]) })
+	slices.SortFunc(order, func(a, b int) int { return strings.Compare(p.names[a].text, p.names[b].text) })
 	sorted := make([]string, len(order))
 	for i, at := range order {
-		sorted[i] = p.names[at]
+		sorted[i] = p.names[at].text
 		if i > 0 && sorted[i] == sorted[i-1] {
 			return errDuplicate
 		}
@@ -232,8 +247,9 @@ func (p *printer) survey(rec *schemas.Record) {
 		l.vanished = nil
 	}
 	for _, at := range p.retyped {
-		p.onDrift(p.names[at], retyped)
-		p.types[at], p.documented[p.names[at]] = anyType, anyType
+		name := &p.names[at]
+		p.onDrift(name.text, retyped)
+		name.types, p.documented[name.text] = anyType, anyType
 	}
 }
 
