@@ -178,10 +178,11 @@ func (h *history) sweep(ctx context.Context, mark schemas.Mark) error {
 		Resource: patients, Feed: schemas.Live, Swept: true, Mark: mark, ReadAt: at(h.now + 1_000_000),
 		Records: h.list(at(-1000), at(h.now)),
 	}
-	known, err := h.differ.Known(ctx, patients)
+	shown, hidden, err := h.differ.Known(ctx, patients)
 	if err != nil {
 		return err
 	}
+	known := slices.Concat(shown, hidden)
 	slices.Sort(known)
 	for _, id := range known {
 		if h.last(string(id)).gone {

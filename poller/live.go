@@ -34,7 +34,11 @@ type deepRead struct {
 type wholeSecond struct {
 	stamp time.Time
 	total int
+	sure  bool // it had passed even if the API's Date runs ahead of its stamps; else it is read once more when that is so
 }
+
+// clockLead is how far the Date header may be ahead of the clock that sets the stamps.
+const clockLead = time.Minute
 
 // poll follows the feed from its cursor to now.
 func (r *reader) poll(stop, work context.Context) {

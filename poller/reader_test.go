@@ -78,6 +78,10 @@ func readWhole(t *testing.T, spoil func(*rapid.T, *list), passes func(error) boo
 		}
 		calm = true
 		l.now++
+		if l.lags < 0 { // a clock that is ahead is waited for, and so is the next deep reading
+			l.now -= 2 * l.lags
+			r.deep = deepRead{}
+		}
 		err := r.follow(t.Context(), t.Context())
 		if err != nil && passes != nil && passes(err) {
 			err = r.follow(t.Context(), t.Context())
@@ -85,7 +89,8 @@ func readWhole(t *testing.T, spoil func(*rapid.T, *list), passes func(error) boo
 		if err != nil {
 			rt.Fatalf("follow: %v", err)
 		}
-		for r.baseline(t.Context(), t.Context()) || passes != nil && r.base.clear() > 0 {
+		for moved := true; moved; {
+			moved = r.baseline(t.Context(), t.Context()) || passes != nil && r.base.clear() > 0
 		}
 		if r.pending(t.Context()) {
 			rt.Fatalf("the baseline did not end: %q", r.status().Notes)

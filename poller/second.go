@@ -40,7 +40,7 @@ func (r *reader) within(w window) cliniko.Query {
 
 func (r *reader) secondByID(ctx context.Context, w window, take func(*cliniko.Page) error) error {
 	var last schemas.ID
-	total := 0
+	total, sure := 0, false
 	for {
 		q := r.within(w)
 		q.Sort = "id"
@@ -60,7 +60,9 @@ func (r *reader) secondByID(ctx context.Context, w window, take func(*cliniko.Pa
 		}
 		if q.Filters[len(q.Filters)-1].Field != "id" { // the first page
 			total = page.Total
-			if !w.deep && r.whole.stamp.Equal(w.from) && total >= 0 && total <= r.whole.total {
+			sure = page.Date.Sub(w.from) > clockLead || w.later
+			same := r.whole.stamp.Equal(w.from) && total >= 0 && total <= r.whole.total
+			if !w.deep && same && (r.whole.sure || !sure) {
 				r.whole.total = total // rows that left have later stamps now
 				return nil
 			}
@@ -70,7 +72,7 @@ func (r *reader) secondByID(ctx context.Context, w window, take func(*cliniko.Pa
 		}
 		if !r.holdsMore(&page) {
 			if w.over {
-				r.whole = wholeSecond{w.from, total}
+				r.whole = wholeSecond{w.from, total, sure}
 			}
 			return nil
 		}

@@ -94,8 +94,10 @@ func TestAClinicWithoutASortIsReadWhole(t *testing.T) {
 					for range 3 { // what ignores the sort is found out by its second page
 						r.polls = 0
 						r.poll(t.Context(), t.Context())
+						r.further.Wait()
 						for _, reader := range r.readers {
-							reader.baseline(t.Context(), t.Context())
+							for reader.baseline(t.Context(), t.Context()) {
+							}
 							reader.following.clear()
 							reader.base.clear()
 						}

@@ -24,13 +24,14 @@ func (l *list) refuse(sorts ...string) {
 	}
 }
 
-// A list that refuses the sort is read whole however it moves, whatever clock its header tells.
+// A list that refuses the sort is read whole however it moves, whatever clock its header tells: one that is ahead, if not by
+// more than a minute.
 func TestAMovingListThatRefusesTheSortIsReadWhole(t *testing.T) {
 	readWhole(t, func(rt *rapid.T, l *list) {
 		l.refuse("updated_at", "updated_at:desc")
 		l.noTotal = rapid.Bool().Draw(rt, "no total")
 		l.noDate = rapid.Bool().Draw(rt, "no date")
-		l.lags = rapid.SampledFrom([]int{0, 0, 7, 4000, -7, -4000}).Draw(rt, "lags")
+		l.lags = rapid.SampledFrom([]int{0, 0, 7, 4000, -7, -50}).Draw(rt, "lags")
 	}, func(err error) bool { return errors.Is(err, errMoved) })
 }
 

@@ -18,6 +18,7 @@ type window struct {
 	lane        cliniko.Lane
 	paid        bool // the first request is paid for
 	deep        bool // read again what was read whole before
+	later       bool // rows with later stamps were seen
 	over        bool // the second at which it begins has passed, by the API's clock: no row can be stamped with it anew
 
 	// Of a window that is read in pieces, see unsorted.go: how wide they are, 0 if it is read as a whole, and the
@@ -130,6 +131,6 @@ func (r *reader) crowded(ctx context.Context, w window, date time.Time, take fun
 		if err != nil || later.Rows() == 0 {
 			return w, false, err
 		}
-		w.over = true
+		w.over, w.later = true, true
 	}
 }
