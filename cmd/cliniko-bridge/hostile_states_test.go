@@ -29,6 +29,7 @@ func TestAHostileDayOfStates(t *testing.T) {
 		t.Skip("takes two minutes")
 	}
 	t.Run("2017", func(t *testing.T) {
+		t.Parallel() // both wait for the budget most of the time
 		redis := difftest.StartRedis(t)
 		server := publishertest.Start(t, publishertest.Options{})
 		statesDay(t, clinikotest.Edition2017, "appointments", server.URL(), fmt.Sprintf(`
@@ -37,6 +38,7 @@ state: {redis_url: %q, fingerprint_key: 0123456789abcdef0123456789abcdef}
 `, server.URL(), redis.URL))
 	})
 	t.Run("2025", func(t *testing.T) {
+		t.Parallel()
 		addr := freeAddr(t)
 		statesDay(t, clinikotest.Edition2025, "individual_appointments", "nats://"+addr, fmt.Sprintf("nats: {listen: %q}\n", addr))
 	})
