@@ -2,6 +2,7 @@ package poller
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"time"
 
@@ -52,15 +53,21 @@ func (a *absences) since(t time.Time) []schemas.ID {
 }
 
 // tooMany says that so many of the known records are missing that it is more likely a right that was taken away: above
-// 20 and above 5 % nothing is told, and that is said once, until there are fewer.
+// the limit of a sweep nothing is told, and that is said once, until there are fewer or an operator accepts it.
 func (r *reader) tooMany(known int) bool {
 	missing := len(r.absent.first)
-	too := missing > max(20, known/20)
+	too := float64(missing) > max(fewGone, r.limit*float64(known)) && !r.accepted.Load()
 	if too && !r.absent.said {
-		r.log.Error("too many records are gone at once: nothing is told of them until fewer are missing; see what the key may read",
-			zap.Int("missing", missing), zap.Int("known", known))
+		r.log.Error(fmt.Sprintf("so many records are gone at once that nothing is told of them: find out why, then let it through with "+
+			"\"cliniko-bridge sweep --accept %s\"", r.spec.Resource), zap.Int("gone", missing))
 	}
 	r.absent.said = too
+	held := 0
+	if too {
+		held = missing
+	}
+	r.sweeping(func(s *SweepStatus) { s.Held, s.Last, s.Trouble = held, time.Now().UTC(), "" })
+	r.metrics.held.WithLabelValues(r.account, string(r.spec.Resource)).Set(float64(held))
 	return too
 }
 

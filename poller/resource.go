@@ -48,6 +48,9 @@ type resource struct {
 	sweep SweepStatus
 	// unzoned says that it was said that the account's time zone cannot be learned.
 	unzoned bool
+
+	limit    float64     // of records that may be gone at once; see Config
+	accepted atomic.Bool // an operator lets more pass, at the next walk
 }
 
 // Status is how one resource is doing, for people to read.
@@ -76,7 +79,7 @@ type Status struct {
 func newResource(c *Config, spec schemas.Spec, schedule cron.Schedule) *resource {
 	r := &resource{
 		account: c.Account, spec: spec, source: c.Source, sink: c.Sink, inventory: c.Inventory, doubt: c.Doubt, swept: c.Swept,
-		metrics: c.Metrics, step: newTurn(), pace: new(pace), days: cmp.Or(c.Days, 7), confirmAfter: cmp.Or(c.ConfirmAfter, defaultConfirmAfter), sweep: c.Sweeps[spec.Resource],
+		metrics: c.Metrics, step: newTurn(), pace: new(pace), days: cmp.Or(c.Days, 7), confirmAfter: cmp.Or(c.ConfirmAfter, defaultConfirmAfter), sweep: c.Sweeps[spec.Resource], limit: c.Limit,
 		schedule: stagger(schedule, c.Account+"/"+string(spec.Resource)),
 		log:      c.Log.With(zap.String("account", c.Account), zap.String("resource", string(spec.Resource))),
 	}
@@ -138,7 +141,7 @@ func (r *resource) status() Status {
 	s.Read, s.Remaining = r.tally()
 	s.Events = maps.Clone(s.Events)
 	s.Notes = r.told()
-	if r.spec.Shape == schemas.Collection {
+	if r.spec.Shape != schemas.Singleton {
 		sweep := r.sweep
 		s.Sweep = &sweep
 	}

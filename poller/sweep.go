@@ -83,11 +83,24 @@ func (p *Poller) Sweep(resources []schemas.Resource, accept bool) error {
 	default:
 		return ErrSweeping
 	}
+	if accept {
+		p.acceptWalks(resources)
+	}
 	for _, r := range o.resources {
 		r.sweeping(func(s *SweepStatus) { *s = SweepStatus{Running: true, UpTo: s.UpTo, Held: s.Held} })
 	}
 	p.sweeper.orders <- o
 	return nil
+}
+
+// acceptWalks lets through what is gone of resources that are walked parent by parent: each walk is a sweep of its own.
+func (p *Poller) acceptWalks(resources []schemas.Resource) {
+	for _, r := range p.resources {
+		if r.walks() && slices.Contains(resources, r.spec.Resource) {
+			r.accepted.Store(true)
+			r.sweeping(func(s *SweepStatus) { s.Trouble = "accepted: it is told by the next reading" })
+		}
+	}
 }
 
 // sweeps carries out the orders for as long as the poller runs.

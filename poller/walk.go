@@ -51,7 +51,7 @@ const (
 )
 
 // walks says that the resource is read parent by parent.
-func (r *reader) walks() bool { return r.spec.Parent != "" || r.spec.Shape == schemas.Slots }
+func (r *resource) walks() bool { return r.spec.Parent != "" || r.spec.Shape == schemas.Slots }
 
 // firstWalk takes a step of the baseline, if it is not complete. It tells whether one was taken.
 func (r *reader) firstWalk(stop, work context.Context) (moved bool) {
@@ -276,6 +276,9 @@ func (r *reader) endWalk(stop, work context.Context, w *walk) error {
 			return err
 		}
 		w.over = true
+		if !w.first {
+			r.accepted.Store(false)
+		}
 		r.mu.Lock()
 		r.shown.LastPoll, r.shown.LastError = time.Now().UTC(), ""
 		r.mu.Unlock()

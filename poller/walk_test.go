@@ -201,7 +201,7 @@ func TestWhatIsNotGone(t *testing.T) {
 				src.unnumber(2000 + i)
 				src.unnumber(3000 + i)
 			}
-		}, nil, "too many"},
+		}, nil, "so many records are gone"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -225,12 +225,44 @@ func TestWhatIsNotGone(t *testing.T) {
 				if got := s.gone(); len(got) > 0 {
 					t.Errorf("gone: %v", got)
 				}
-				if n := logs.FilterMessageSnippet(c.said).Len(); c.said != "" && (n == 0 || c.said == "too many" && n != 1) {
+				if n := logs.FilterMessageSnippet(c.said).Len(); c.said != "" && (n == 0 || c.said == "so many records are gone" && n != 1) {
 					t.Errorf("it was said %d times: %v", n, logs.All())
 				}
 			})
 		})
 	}
+}
+
+// What is held back is told at the next walk if an operator accepts it, and that once.
+func TestWhatIsHeldOfAWalkIsToldOnceItIsAccepted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := clinic(3, 15)
+		s := newSink(t)
+		r := walker(src, s, numbers, zap.NewNop())
+		r.firstWalks(t)
+		for i := range 15 {
+			src.unnumber(2000 + i)
+			src.unnumber(3000 + i)
+		}
+		walk := func(want, held int) {
+			t.Helper()
+			r.poll(t.Context(), t.Context())
+			time.Sleep(15 * time.Minute)
+			if got := r.status().Sweep; len(s.gone()) != want || got.Held != held {
+				t.Fatalf("%d are gone and %d held, want %d and %d", len(s.gone()), got.Held, want, held)
+			}
+		}
+		walk(0, 30)
+		walk(0, 30)
+		p := &Poller{resources: []*resource{r.resource}, sweeper: newSweeper()}
+		if err := p.Sweep([]schemas.Resource{r.spec.Resource}, true); err != nil || r.status().Sweep.Trouble == "" {
+			t.Fatalf("got %v and status %+v", err, r.status().Sweep)
+		}
+		walk(30, 0)
+		src.unnumber(1001)
+		walk(30, 0)
+		walk(31, 0)
+	})
 }
 
 // One parent that cannot be read does not keep the others from being read. If none can, the resource rests.

@@ -6,7 +6,8 @@ import (
 )
 
 // zoneNames are the names of time zones in the settings of 2017 that are neither a name of the IANA database nor a city
-// in it. They are those of Rails (api.rubyonrails.org, ActiveSupport::TimeZone, read 2026-11).
+// in it. That the API names zones as Rails does is seen from its examples; those of North America are as Rails maps them
+// (apidock.com/rails/ActiveSupport/TimeZone, read 2026-11), the others are places in a zone that is called after another.
 var zoneNames = map[string]string{
 	"Eastern Time (US & Canada)": "America/New_York", "Central Time (US & Canada)": "America/Chicago",
 	"Mountain Time (US & Canada)": "America/Denver", "Pacific Time (US & Canada)": "America/Los_Angeles",
