@@ -59,8 +59,10 @@ type printer struct {
 	resource   schemas.Resource
 	documented map[string]typeSet // types that are no news of each documented field
 	states     []stateField
-	extras     []string // undocumented fields seen so far, sorted
-	generation int      // of the shapes that it makes
+	links      map[string]bool // documented fields that link to other records
+	single     bool            // no collection: its records are objects of their own kind each
+	extras     []string        // undocumented fields seen so far, sorted
+	generation int             // of the shapes that it makes
 	onDrift    func(field string, change fieldChange)
 
 	walk    walker
@@ -90,9 +92,31 @@ func newPrinter(key Key, account string, spec *schemas.Spec, onDrift func(string
 	p := &printer{
 		k0: k0, k1: k1, resource: spec.Resource, onDrift: onDrift,
 		documented: documentedTypes(spec), states: stateFields(spec.States),
+		links: linksOf(spec.Resource), single: spec.Shape == schemas.Singleton,
 	}
 	p.scheme = fmt.Sprintf("%s-%s-%016x", canonicalForm, spec.Edition, p.hash([]byte("scheme")))
 	return p
+}
+
+// counts tells whether it is a change of a record that it has a field of this name, or has it no more. A record has all its
+// documented fields, null where there is nothing; that one shows or not is the doing of the API, or of the role of
+// the key's user, and befalls all records at once. Links are left out where there is nothing to link to (API docs: a relation
+// is null, or absent), and an object that is read whole has no others like it.
+func (p *printer) counts(name string) bool {
+	_, documented := p.documented[name]
+	return !documented || p.single || p.links[name]
+}
+
+func linksOf(resource schemas.Resource) map[string]bool {
+	links := make(map[string]bool)
+	for _, edition := range []schemas.Edition{schemas.Edition2017, schemas.Edition2025} {
+		for _, f := range schemas.DocumentedFields(edition, resource) {
+			if f.Type == schemas.TypeLink || f.Type == schemas.TypeLinks {
+				links[f.Name] = true
+			}
+		}
+	}
+	return links
 }
 
 func (p *printer) hash(b []byte) uint64 { return siphash.Hash(p.k0, p.k1, b) }
@@ -215,7 +239,7 @@ func (p *printer) lay() error {
 		}
 	}
 	for f := range p.documented {
-		if _, found := slices.BinarySearch(sorted, f); !found && f != stampField {
+		if _, found := slices.BinarySearch(sorted, f); !found && f != stampField && f != idField {
 			l.vanished = append(l.vanished, f)
 		}
 	}
