@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -101,5 +102,54 @@ data_dir: %q
 	}
 	if n := logs.FilterMessageSnippet("the fingerprint key").Len(); n != 2 {
 		t.Errorf("it was said %d times, want once for each of the two resources", n)
+	}
+}
+
+// A resource and an account that come into the configuration later get a first look of their own, in silence; what was
+// followed before goes on where it was.
+func TestWhatIsAddedToTheConfigurationGetsItsOwnBaseline(t *testing.T) {
+	server := publishertest.Start(t, publishertest.Options{})
+	apis := make([]*clinikotest.Server, 2)
+	clinics := make([]*clinikotest.Clinic, 2)
+	for i := range apis {
+		clinics[i] = clinikotest.New(clinikotest.Options{Seed: uint64(i), RequestsPerMinute: -1})
+		clinics[i].Populate(clinikotest.Sizes{"patients": 120, "taxes": 3})
+		apis[i] = clinikotest.NewServer(clinics[i])
+		t.Cleanup(apis[i].Close)
+	}
+	account := func(i int, name, resources string) string {
+		return fmt.Sprintf("  - {name: %s, api_key: %q, user_agent: \"Test (ops@clinic.example)\", base_url: %q, resources: [%s]}\n",
+			name, clinics[i].Key(), apis[i].URL, resources)
+	}
+	rest := fmt.Sprintf(`
+resources: {patients: {schedule: "@every 1s"}, taxes: {schedule: "@every 1s"}}
+nats: {url: %q, subject: "cliniko.{account}.{resource}.{verb}"}
+data_dir: %q
+`, server.URL(), t.TempDir())
+	b, stop := startUntil(t, "accounts:\n"+account(0, "north", "patients")+rest, zap.NewNop())
+	within(t, time.Minute, "the first baseline", func() bool { return complete(b) })
+	stop()
+	clinics[0].EditField("patients", clinics[0].IDs("patients")[3])
+	before := len(apis[0].Requests())
+
+	b, stop = startUntil(t, "accounts:\n"+account(0, "north", "patients, taxes")+account(1, "south", "patients")+rest, zap.NewNop())
+	defer stop()
+	within(t, time.Minute, "the new baselines", func() bool { return complete(b) })
+	within(t, time.Minute, "the edit", func() bool { return b.Status().Accounts[0].Resources[0].Events[schemas.Updated] == 1 })
+	for _, a := range b.Status().Accounts {
+		for _, r := range a.Resources {
+			want := map[schemas.Resource]int{"patients": 120, "taxes": 3}[r.Name]
+			if r.Tracked != want {
+				t.Errorf("%s/%s: %d records are known, want %d", a.Name, r.Name, r.Tracked, want)
+			}
+		}
+	}
+	if n := len(publishertest.Collect(t, server.JetStream(t), "CLINIKO", "")); n != 1 {
+		t.Errorf("%d events were told, want the edit alone", n)
+	}
+	for _, r := range apis[0].Requests()[before:] {
+		if r.Path == "/v1/patients" && strings.Contains(r.Query, "1970") {
+			t.Errorf("the patients were read from the beginning again: %s", r.Query)
+		}
 	}
 }
