@@ -70,7 +70,12 @@ func (r *reader) object(ctx context.Context) ([]byte, error) {
 	return r.get(ctx, r.feed.Fallback)
 }
 
+// get asks for the object. One that is all rows of a list is read page by page: {"services":[…]}.
 func (r *reader) get(ctx context.Context, path string) ([]byte, error) {
+	if r.feed.Key != "" {
+		rows, _, err := r.pages(ctx, ctx, r.lane, path, r.feed.Key, nil)
+		return rowsObject(r.feed.Key, rows), err
+	}
 	raw, _, err := r.source.Get(ctx, cliniko.Query{Path: path, Lane: r.lane})
 	r.metrics.requests.WithLabelValues(r.lane.String(), outcome(err)).Inc()
 	return raw, err

@@ -188,12 +188,14 @@ func (r *reader) slotRows(stop, work context.Context, w *walk, path string, from
 	rows, date, err := r.pages(stop, work, w.lane, path, r.feed.Key, []cliniko.Parameter{
 		{Name: "from", Value: from.Format(time.DateOnly)}, {Name: "to", Value: from.AddDate(0, 0, r.days-1).Format(time.DateOnly)},
 	})
-	if err != nil {
-		return nil, date, err
-	}
-	b := append([]byte(nil), `{"`+r.feed.Key+`":[`...)
+	return rowsObject(r.feed.Key, rows), date, err
+}
+
+// rowsObject is an object with rows under key.
+func rowsObject(key string, rows [][]byte) []byte {
+	b := append([]byte(nil), `{"`+key+`":[`...)
 	b = append(b, bytes.Join(rows, []byte(","))...)
-	return append(b, "]}"...), date, nil
+	return append(b, "]}"...)
 }
 
 // mostPages is more than any list of free slots or of services has.

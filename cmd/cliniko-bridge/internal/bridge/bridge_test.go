@@ -116,3 +116,31 @@ data_dir: %q
 		})
 	}
 }
+
+// The services are one record, all rows of a list of several pages: a change in the last of them is told.
+func TestServicesAreFollowedToTheLastRow(t *testing.T) {
+	server := publishertest.Start(t, publishertest.Options{})
+	clinic := clinikotest.New(clinikotest.Options{})
+	clinic.Populate(clinikotest.Sizes{"businesses": 12, "appointment_types": 60, "practitioners": 4})
+	api := clinikotest.NewServer(clinic)
+	t.Cleanup(api.Close)
+	b := start(t, fmt.Sprintf(`
+accounts:
+  - {api_key: %q, user_agent: "Test (ops@clinic.example)", base_url: %q, resources: [services]}
+resources: {services: {schedule: "@every 1s"}}
+nats: {url: %q, subject: "cliniko.{account}.{resource}.{verb}"}
+data_dir: %q
+`, clinic.Key(), api.URL, server.URL(), t.TempDir()))
+	within(t, time.Minute, "the baseline", func() bool { return complete(b) })
+	if asked := len(api.Requests()); asked < 3 { // one of them found out the edition
+		t.Fatalf("%d requests were sent: the services are but one page", asked)
+	}
+	businesses, practitioners := clinic.IDs("businesses"), clinic.IDs("practitioners")
+	for _, p := range practitioners {
+		clinic.Assign(p, "businesses", businesses[len(businesses)-1], false)
+	}
+	s := &scene{account: "default", resource: "services", clinic: clinic, id: "services"}
+	if told := s.told(t, server.JetStream(t), 1); len(told) != 1 || told[0] != schemas.Updated {
+		t.Errorf("told %v", told)
+	}
+}
