@@ -21,7 +21,7 @@ import (
 var statefulResources = []schemas.Resource{"patients", "invoices", "medical_alerts", "practitioners", "taxes"}
 
 // A hostile day of another kind: records are cancelled, archived, deleted softly and brought back, and some are removed
-// without a trace, while the bridge sweeps every fifteen seconds and is killed five times with kill -9. At the end every
+// without a trace, while the bridge sweeps every twenty seconds and is killed five times with kill -9. At the end every
 // record was told to be in the state that it is in, what was removed was told as deleted once, and no event tells of a
 // state that there was not.
 func TestAHostileDayOfStates(t *testing.T) {
@@ -60,13 +60,13 @@ accounts:
 		config += string(r) + ", "
 	}
 	config += fmt.Sprintf(`]}
-sweep: {schedule: "*/15 * * * * *", confirm_after: 1s, limit: 50%%}
+sweep: {schedule: "*/20 * * * * *", confirm_after: 1s, limit: 50%%}
 data_dir: %q
 admin: {listen: ADMIN}
 resources:
 `, t.TempDir())
 	for _, r := range resources {
-		config += fmt.Sprintf("  %s: {schedule: \"@every 7s\"}\n", r)
+		config += fmt.Sprintf("  %s: {schedule: \"@every 10s\"}\n", r)
 	}
 	bridge := startProcess(t, config+servers)
 	waitFor(t, 2*time.Minute, "the first look", bridge.baselinesComplete)
@@ -85,7 +85,7 @@ resources:
 	waitFor(t, time.Minute, "the bridge at work again", bridge.baselinesComplete)
 
 	var told map[key][]schemas.Event
-	waitFor(t, 4*time.Minute, "the last state of every record", func() bool {
+	waitFor(t, 6*time.Minute, "the last state of every record", func() bool {
 		told = events(t, js, "CLINIKO")
 		return t.Failed() || j.caughtUp(told)
 	})
