@@ -194,8 +194,13 @@ func TestTheTimeLeftByTheBudget(t *testing.T) {
 		during(t, p, func() {
 			time.Sleep(5 * time.Second)
 			st := p.Status()
-			if first, last := st[0].TimeLeft, st[2].TimeLeft; first < 0 || first > 2*time.Minute || last < 0 || last > 2*time.Minute || first == last {
-				t.Errorf("%s and %s", first, last)
+			sooner, later, own := st[0].TimeLeft, st[2].TimeLeft, 55*time.Second
+			if sooner > later { // which resource is open first is by chance
+				sooner, later, own = later, sooner, 33*time.Second
+			}
+			// A second a request: its own, but for what was read already, and with all others in the end.
+			if sooner < own-10*time.Second || sooner > own+2*time.Second || later < 80*time.Second || later > 91*time.Second {
+				t.Errorf("patients %s, contacts %s", st[0].TimeLeft, st[2].TimeLeft)
 			}
 		})
 	})
