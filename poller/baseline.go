@@ -17,21 +17,18 @@ const baselineIdle = time.Second
 // complete costs nothing, and is taken up again should the store have been put back. It takes one step at a time, so
 // that live polling of the same resource waits for one request at most.
 //
-// After a restart it is not known how much is left. The next page of each feed tells, and so these come first.
+// After a restart it is not known how much is left. The next page of each feed tells, and so these come first, as soon
+// as the feed's first poll has found where it stood.
 func (p *Poller) baselines(stop, work context.Context) {
 	for stop.Err() == nil {
-		moved := false
-		for _, res := range p.resources {
-			for _, r := range res.readers {
-				moved = r.uncounted() && r.baseline(stop, work) || moved
-			}
-		}
+		moved := p.countBaselines(stop, work)
 		for i, res := range p.resources {
 			p.pace.turn(i)
 			for _, r := range res.readers {
 				for r.baseline(stop, work) {
 					moved = true
 					p.tell(i)
+					p.countBaselines(stop, work)
 				}
 			}
 		}
@@ -42,6 +39,16 @@ func (p *Poller) baselines(stop, work context.Context) {
 			}
 		}
 	}
+}
+
+// countBaselines takes one step of each baseline of which it is not known yet how much is left.
+func (p *Poller) countBaselines(stop, work context.Context) (moved bool) {
+	for _, res := range p.resources {
+		for _, r := range res.readers {
+			moved = r.uncounted() && r.baseline(stop, work) || moved
+		}
+	}
+	return moved
 }
 
 func rest(ctx context.Context, d time.Duration) bool {

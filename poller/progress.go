@@ -11,9 +11,10 @@ import (
 type progress struct {
 	open bool // the first look was taken, so that the baseline knows its end
 	done bool
-	left int // records; -1: not known, since the list does not count or was not asked yet
-	read int // records, since the poller was made or the baseline begun anew
-	rows int // that were asked for at once, at last
+	left int  // records; -1: not known, since the list does not count or was not asked yet
+	read int  // records, since the poller was made or the baseline begun anew
+	rows int  // that were asked for at once, at last
+	seen bool // a page was read, so that the list has said how much is left, if it does
 }
 
 // stand brings the progress up to the standing. The caller holds step and mu.
@@ -26,7 +27,7 @@ func (r *reader) stand() {
 	case p.done:
 		p.left = 0
 	case was:
-		p.left, p.read = -1, 0 // begun anew
+		p.left, p.read, p.seen = -1, 0, false // begun anew
 	}
 }
 
@@ -37,11 +38,12 @@ func (r *reader) expect(total int) {
 	r.progress.left = max(total, -1)
 }
 
-// uncounted says that there is something left, and that it is not known how much.
+// uncounted says that there is something left, that it is not known how much, and that no page was asked to count it.
 func (r *reader) uncounted() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.progress.open && !r.progress.done && r.progress.left < 0
+	p := &r.progress
+	return p.open && !p.done && p.left < 0 && !p.seen
 }
 
 // took notes a page of the baseline that was taken in: rows of it do not come again, and left are behind it, -1 if
@@ -53,6 +55,7 @@ func (r *reader) took(rows, left int) {
 	r.progress.read += rows
 	r.progress.left = max(left, -1)
 	r.progress.rows = r.asked
+	r.progress.seen = true
 }
 
 // tookPage notes a page that is read by stamp: the rows that share its last stamp come again if there is more.

@@ -91,7 +91,7 @@ resources:
 			continue
 		}
 		every := "@every 30s"
-		if spec.Resource == "appointments" || spec.Resource == "patients" {
+		if oftenInDemo(spec.Resource) {
 			every = "@every 3s"
 		}
 		fmt.Fprintf(&text, "  %s: {schedule: %q}\n", spec.Resource, every)
@@ -108,7 +108,7 @@ func waitReady(ctx context.Context, b *bridge.Bridge) bool {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if b.Opened() && len(b.Ready(ctx)) == 0 && watched(b.Status()) {
+		if len(b.Ready(ctx)) == 0 && watched(b.Status()) {
 			return true
 		}
 		select {
@@ -119,20 +119,19 @@ func waitReady(ctx context.Context, b *bridge.Bridge) bool {
 	}
 }
 
-// watched says that every resource with a list of its own is open, and that the two which change most are known whole.
+// watched says that the two resources which change most are open and known whole. The others come soon after.
 func watched(s admin.Status) bool {
 	for _, a := range s.Accounts {
 		for _, r := range a.Resources {
-			often := r.Name == "appointments" || r.Name == "patients"
-			spec, _ := schemas.Lookup(schemas.Edition2017, r.Name)
-			if r.Baseline == admin.BaselinePending && spec.Parent == "" || // else it comes to its parents behind all others
-				often && r.Baseline != admin.BaselineComplete {
+			if oftenInDemo(r.Name) && r.Baseline != admin.BaselineComplete {
 				return false
 			}
 		}
 	}
 	return true
 }
+
+func oftenInDemo(resource schemas.Resource) bool { return resource == "appointments" || resource == "patients" }
 
 // greet says what is to be seen. In a pipe it goes to stderr, so that stdout is events alone.
 func (e *env) greet(b *bridge.Bridge, server *admin.Server) {
