@@ -186,6 +186,14 @@ func TestARecordAsDocumentedIsNoNews(t *testing.T) {
 	}
 }
 
+// A link to nothing is null or absent, as the API likes.
+func TestALinkThatIsAbsentIsNoNews(t *testing.T) {
+	const alerts = schemas.Resource("medical_alerts")
+	d := newDrifting(t, schemas.Edition2025)
+	d.accept(t, of(alerts, opening(0, alert(t, "1", 0, fields{"patient": left}))))
+	d.want(t)
+}
+
 // What is left of a deleted record has lost no field. A resource without stamps has whole records all the same.
 func TestAStubHasLostNoField(t *testing.T) {
 	const alerts = schemas.Resource("medical_alerts")
@@ -194,13 +202,13 @@ func TestAStubHasLostNoField(t *testing.T) {
 	link.Raw = []byte(`{"deleted_at":"2027-03-27T10:00:05Z","links":{"self":"https://api.au1.cliniko.com/v1/medical_alerts/3"}}`)
 	d.accept(t, of(alerts, opening(0, alert(t, "1", 0, nil))), of(alerts, feed("deleted", 5, stub("1", 5), stub("2", 5), link)))
 	d.want(t)
-	d.accept(t, of(alerts, live(6, alert(t, "4", 6, fields{"patient": left}))))
-	d.want(t, "vanished medical_alerts.patient")
+	d.accept(t, of(alerts, live(6, alert(t, "4", 6, fields{"archived_at": left}))))
+	d.want(t, "vanished medical_alerts.archived_at")
 
 	settings := documented(t, schemas.Edition2025, "settings", "settings", 0, fields{"sms": left})
 	settings.UpdatedAt = schemas.Record{}.UpdatedAt
 	d.accept(t, of("settings", opening(0, settings)))
-	d.want(t, "vanished medical_alerts.patient", "vanished settings.sms")
+	d.want(t, "vanished medical_alerts.archived_at", "vanished settings.sms")
 }
 
 // A type is what JSON tells apart, and whole numbers from others.
@@ -284,13 +292,13 @@ func TestEventsThatAreReadBackTellNothingOfTheAPI(t *testing.T) {
 	d := newDrifting(t, schemas.Edition2025)
 	d.accept(t, of(alerts, opening(0)), of(alerts, live(5, alert(t, "1", 5, nil))))
 	e := &d.stream.messages[0].event
-	e.Record = alert(t, "1", 5, fields{"name": 17, "patient": left, "severity": 2}).Raw
+	e.Record = alert(t, "1", 5, fields{"name": 17, "archived_at": left, "severity": 2}).Raw
 	d.store.Flush()
 	d.restart(t)
 	if _, err := d.differ.Standing(t.Context(), alerts); err != nil {
 		t.Fatal(err)
 	}
 	d.want(t)
-	d.accept(t, of(alerts, live(6, alert(t, "1", 6, fields{"name": 17, "patient": left, "severity": 2}))))
-	d.want(t, "appeared medical_alerts.severity", "vanished medical_alerts.patient", "retyped medical_alerts.name")
+	d.accept(t, of(alerts, live(6, alert(t, "1", 6, fields{"name": 17, "archived_at": left, "severity": 2}))))
+	d.want(t, "appeared medical_alerts.severity", "vanished medical_alerts.archived_at", "retyped medical_alerts.name")
 }
