@@ -85,10 +85,17 @@ resources:
 	waitFor(t, time.Minute, "the bridge at work again", bridge.baselinesComplete)
 
 	var told map[key][]schemas.Event
+	judged := false
+	defer func() {
+		if !judged { // say what it waited for
+			j.verdict(t, told)
+		}
+	}()
 	waitFor(t, 6*time.Minute, "the last state of every record", func() bool {
 		told = events(t, js, "CLINIKO")
 		return t.Failed() || j.caughtUp(told)
 	})
+	judged = true
 	total := j.verdict(t, told)
 	bridge.stop()
 	t.Logf("%d acts, %d records removed, %d events", d.count, len(j.removed), total)
@@ -222,7 +229,8 @@ var verbOf = map[clinikotest.State]schemas.Verb{
 func (j *statesJudge) record(k key, told []schemas.Event) (faults []string, waits bool) {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	history := j.clinic.History(k.resource, k.id)
-	at := max(j.before[k]-1, 0) // the version that was told last
+	at := max(j.before[k]-1, 0)        // the version that was told last
+	state := verbOf[history[at].State] // that it was told to be in; after created it is in none
 	known, sequence := j.before[k] > 0, uint64(0)
 	gone := false
 	for i, e := range told {
@@ -260,6 +268,9 @@ func (j *statesJudge) record(k key, told []schemas.Event) (faults []string, wait
 			continue
 		}
 		at += next
+		if e.Verb != schemas.Updated {
+			state = map[schemas.Verb]schemas.Verb{schemas.Cancelled: e.Verb, schemas.Archived: e.Verb}[e.Verb]
+		}
 	}
 	switch last := history[len(history)-1]; {
 	case j.removed[k]:
@@ -269,7 +280,7 @@ func (j *statesJudge) record(k key, told []schemas.Event) (faults []string, wait
 	case gone:
 		fault("it was told as deleted, and is %s", last.State)
 	default:
-		waits = !known || verbOf[last.State] != verbOf[history[at].State] || len(differing(history[at].Raw, last.Raw)) > 0
+		waits = !known || verbOf[last.State] != state || len(differing(history[at].Raw, last.Raw)) > 0
 	}
 	return faults, waits
 }
