@@ -35,6 +35,9 @@ func (d *Differ) catchUp(ctx context.Context, r *resource) (state, int, error) {
 	r.learn(snap.Shapes)
 	r.printer.renew(st.Generation)
 	c := &catching{d: d, r: r, was: snap.State, st: st}
+	if c.kept, err = d.checkpoint(ctx, r); err != nil {
+		return state{}, 0, err
+	}
 	extent, err := c.read(ctx, st.Stream)
 	if err != nil {
 		return state{}, 0, err
@@ -42,9 +45,7 @@ func (d *Differ) catchUp(ctx context.Context, r *resource) (state, int, error) {
 	if extent.Last < c.st.Stream {
 		// The stream ends before the store's mark: it was purged, emptied by age, or made anew. What it still holds
 		// may be news all the same; an event that the store has is known by its sequence.
-		d.Log.Warn("the stream has lost events that the store knows of; nothing is told again",
-			zap.String("account", d.Account), zap.String("resource", string(r.name)),
-			zap.Uint64("stream_sequence", extent.Last), zap.Uint64("stored_sequence", c.st.Stream))
+		d.sayLost(r.name, extent.Last, c.st.Stream)
 		c.lost = true
 		if extent, err = c.read(ctx, 0); err != nil {
 			return state{}, 0, err
@@ -62,13 +63,33 @@ func (d *Differ) catchUp(ctx context.Context, r *resource) (state, int, error) {
 	return c.st, snap.Tracked + c.count, nil
 }
 
+// sayLost tells the operator that the stream was purged, emptied by age or made anew. All resources find that out
+// at about the same time: it is said for the first of them.
+func (d *Differ) sayLost(name schemas.Resource, ends, known uint64) {
+	d.mu.Lock()
+	level := zap.WarnLevel
+	if now := time.Now(); now.Sub(d.lossSaid) < lossPause {
+		level = zap.DebugLevel
+	} else {
+		d.lossSaid = now
+	}
+	d.mu.Unlock()
+	d.Log.Log(level, "the stream has lost events that the store knows of; nothing is told again",
+		zap.String("account", d.Account), zap.String("resource", string(name)),
+		zap.Uint64("stream_sequence", ends), zap.Uint64("stored_sequence", known))
+}
+
+// lossPause is how long it is not said again that the stream has lost events.
+const lossPause = time.Hour
+
 // catching is one catchUp at work.
 type catching struct {
 	d     *Differ
 	r     *resource
 	was   []byte // the state as the store has it
 	st    state
-	lost  bool // the stream was read from its start, because its end is gone
+	kept  checkpoint // beside the stream; no feeds if there is none
+	lost  bool       // the stream was read from its start, because its end is gone
 	batch []stored
 	count int // events that the store did not have
 }
@@ -188,16 +209,8 @@ func wasSearched(e *schemas.Event) bool {
 func (c *catching) settle(ctx context.Context, extent schemas.Extent) error {
 	next := c.st.next()
 	switch {
-	case c.st.Rebuilt == rebuilding:
-		next.Rebuilt = rebuilt
-		if extent.Dropped && next.Oldest.After(next.Began) {
-			// The events of records that came into being before the oldest event we have may be among those that
-			// were dropped: such a record, met again, is not told as new.
-			next.Began = next.Oldest
-		}
-		// What is older was there at the first look, or its events were dropped.
-		c.advance(&next, next.Began)
-		next.Stream = max(next.Stream, extent.Last)
+	case c.st.Rebuilt == rebuilding, c.st.Revision == 0 && c.kept.Feeds != nil:
+		c.rebuild(&next, extent)
 	case c.lost:
 		next.Stream = extent.Last
 	case c.st.Revision > 0 && extent.Last > c.st.Stream:
@@ -207,6 +220,39 @@ func (c *catching) settle(ctx context.Context, extent schemas.Extent) error {
 		return nil
 	}
 	return c.write(ctx, next, nil, nil)
+}
+
+// rebuild makes the state of a resource whose store was lost: from the events, which were taken in already, and from the
+// checkpoint.
+func (c *catching) rebuild(next *state, extent schemas.Extent) {
+	next.Rebuilt, next.Scheme = rebuilt, c.r.printer.scheme
+	dropped := extent.Dropped || extent.Last < c.kept.Stream
+	oldest := next.Oldest // of what the stream holds
+	if c.kept.Feeds != nil {
+		next.Began = c.kept.Began
+	}
+	if dropped {
+		next.Floor = max(next.Floor, c.kept.Floor)
+		if oldest.IsZero() { // it holds nothing of the resource
+			oldest = c.kept.Feeds[schemas.Live].Cursor
+			next.Floor = max(next.Floor, extent.Newest)
+		}
+		if oldest.After(next.Began) {
+			// The events of records that came into being before the oldest event we have may be among those that
+			// were dropped: such a record, met again, is not told as new.
+			next.Began = oldest
+		}
+	}
+	// What is older was there at the first look, or its events were dropped.
+	c.advance(next, next.Began)
+	for name, p := range c.kept.Feeds {
+		mark := p.mark()
+		if dropped && oldest.After(mark.Cursor) {
+			mark.Cursor, mark.Horizon = oldest, oldest // what was told in between may be among what was dropped
+		}
+		next.Marks[name] = mark
+	}
+	next.Stream = max(next.Stream, extent.Last)
 }
 
 func (c *catching) write(ctx context.Context, next state, entries map[schemas.ID][]byte, shapes map[uint32]string) error {

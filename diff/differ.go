@@ -25,8 +25,10 @@ type Config struct {
 	Spec     func(schemas.Resource) schemas.Spec
 	Snapshot bool // publish a snapshot event for each record that the baseline meets; default: silent
 	Thin     bool // publish events without the record
-	Log      *zap.Logger
-	Metrics  *Metrics
+	// CheckpointEvery is the least time between two checkpoints of a resource; 0 means DefaultCheckpointEvery.
+	CheckpointEvery time.Duration
+	Log             *zap.Logger
+	Metrics         *Metrics
 }
 
 // ErrStanding says that the page does not fit what is known by now: the store was put back, lost or rebuilt, or
@@ -41,6 +43,7 @@ type Differ struct {
 
 	mu        sync.Mutex
 	resources map[schemas.Resource]*resource // guarded by mu
+	lossSaid  time.Time                      // guarded by mu; when it was said last that the stream has lost events
 }
 
 // New makes a Differ. It asks nothing of store or publisher yet.
@@ -67,6 +70,7 @@ type resource struct {
 	// known.
 	caughtUp bool
 	extent   schemas.Extent // of the stream, when it was last compared
+	keeping  keeping
 	// aside are the records that were set aside, with the reason: each is logged once.
 	aside map[schemas.ID]string
 }
@@ -200,13 +204,18 @@ func (d *Differ) round(ctx context.Context, r *resource, page *schemas.Page, out
 	// before it or it is refused, all of it is as after step 3. If it is done and its reply is lost, catchUp sees
 	// the new state, and the page, coming again, finds nothing to tell.
 	if len(plan.entries) == 0 && st.Revision > 0 && st.Marks[name] == mark {
-		return nil // a page without news, which is most of them, writes nothing
+		d.keep(ctx, r, &st, page)
+		return nil // a page without news, which is most of them, commits nothing
 	}
 	if err := d.commit(ctx, r, snap.State, next, plan.entries, plan.shapes, page.Total); err != nil {
 		return err
 	}
 
-	// 5. Count. To stop here loses a number on a page for operators.
+	// 5. Keep how far the feeds were read beside the stream, now and then. To stop before it leaves an older checkpoint,
+	// which costs nothing as long as the store is there.
+	d.keep(ctx, r, &next, page)
+
+	// 6. Count. To stop here loses a number on a page for operators.
 	out.Late, out.Missed = plan.late, plan.missed
 	d.count(plan.events, out)
 	return nil

@@ -22,6 +22,7 @@ const patients = schemas.Resource("patients")
 
 // bench is one account on a store and a stream that can fail.
 type bench struct {
+	every  time.Duration // between two checkpoints; 0: none is left out
 	store  *difftest.Memory
 	stream *stream
 	differ *diff.Differ
@@ -57,7 +58,8 @@ func (b *bench) restart(t interface{ Fatalf(string, ...any) }) {
 	key, _ := diff.NewKey(strings.Repeat(cmp.Or(b.secret, "k"), 32))
 	c := diff.Config{
 		Account: "northside", Lease: lease, Store: b.store, Publisher: b.stream, Key: key, Thin: b.thin, Snapshot: b.snapshot,
-		Spec: b.specs, Log: cmp.Or(b.log, zap.NewNop()), Metrics: b.metrics,
+		CheckpointEvery: cmp.Or(b.every, 1),
+		Spec:            b.specs, Log: cmp.Or(b.log, zap.NewNop()), Metrics: b.metrics,
 	}
 	if c.Spec == nil {
 		c.Spec = func(name schemas.Resource) schemas.Spec {
@@ -110,7 +112,7 @@ func testSpec(name schemas.Resource) schemas.Spec {
 func opening(began int, rows ...schemas.Record) schemas.Page {
 	return schemas.Page{
 		Resource: patients, Opening: true, Began: at(began), Feed: schemas.Live, Records: rows,
-		Mark: schemas.Mark{Cursor: at(began), Horizon: at(began)}, ReadAt: at(began),
+		Mark: schemas.Mark{Cursor: at(began), Horizon: at(began)}, ReadAt: at(began), Date: at(began + 100),
 	}
 }
 

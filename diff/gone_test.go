@@ -158,6 +158,7 @@ func TestAStoreMadeFromTheStreamTakesNoCursorFromOurClock(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
+			b.stream.losesCheckpoints = true
 			b.accept(t, opening(0, row("1", -500, -400, "Ann"), row("3", -500, -300, "Cy")), baseline(true))
 			b.accept(t, c.before...)
 			b.store.Flush()

@@ -132,7 +132,7 @@ func (h *history) poll(ctx context.Context, atLast bool) error {
 	all := h.list(at(-1000), at(h.now))
 	if !st.Opened {
 		page := opening(0, all...)
-		page.Began, page.Mark = time.Time{}, schemas.Mark{}
+		page.Began, page.Mark, page.Date = time.Time{}, schemas.Mark{}, at(h.now)
 		if len(all) > 0 {
 			page.Began = all[len(all)-1].UpdatedAt
 			page.Mark = schemas.Mark{Cursor: page.Began, Horizon: page.Began}
@@ -157,11 +157,13 @@ func (h *history) poll(ctx context.Context, atLast bool) error {
 	cursor := st.Marks[schemas.Live].Cursor
 	rows := h.list(cursor.Add(-5*time.Second), at(h.now))
 	size := rapid.IntRange(1, 4).Draw(h.T, "page")
+	left := len(rows)
 	for chunk := range slices.Chunk(rows, size) {
 		if last := chunk[len(chunk)-1].UpdatedAt; last.After(cursor) {
 			cursor = last
 		}
-		page := schemas.Page{Resource: patients, Feed: schemas.Live, Records: chunk, Mark: schemas.Mark{Cursor: cursor}}
+		page := schemas.Page{Resource: patients, Feed: schemas.Live, Records: chunk, Mark: schemas.Mark{Cursor: cursor}, Total: left, Date: at(h.now)}
+		left -= len(chunk)
 		if _, err := h.differ.Accept(ctx, page); err != nil {
 			return err
 		}
@@ -224,6 +226,7 @@ func TestAnyHistoryIsToldOnce(t *testing.T) {
 		h := &history{T: rt, bench: &bench{store: difftest.NewMemory(), stream: &stream{}}, versions: map[string][]version{}, renewed: -1}
 		h.snapshot = rapid.Bool().Draw(rt, "snapshots")
 		h.strict = rapid.Bool().Draw(rt, "strict")
+		h.every = rapid.SampledFrom([]time.Duration{1, time.Hour}).Draw(rt, "between checkpoints")
 		h.restart(rt)
 		for range rapid.IntRange(0, 3).Draw(rt, "before") {
 			h.create()
@@ -263,7 +266,7 @@ func (h *history) step(t *testing.T) {
 			h.takeOver(h.T)
 		}
 	case 9:
-		if len(h.stream.messages) > 0 { // else it is a new bridge, that knows of no yesterday
+		if len(h.stream.messages)+len(h.stream.checkpoints) > 0 { // else it is a new bridge, that knows of no yesterday
 			h.store.Flush()
 			h.lost, h.renewed = true, -1
 			h.backup = nil

@@ -22,6 +22,12 @@ type Publisher interface {
 	ReadBack(ctx context.Context, account string, resource schemas.Resource, after uint64,
 		f func(sequence uint64, e schemas.Event) error) (schemas.Extent, error)
 
+	// PutCheckpoint keeps a small value for account's resource beside the stream, in place of the one before. It is for
+	// what may be old, or lost, without harm to an event as long as the store is there.
+	PutCheckpoint(ctx context.Context, account string, resource schemas.Resource, value []byte) error
+	// Checkpoint returns what PutCheckpoint kept last, nil if nothing.
+	Checkpoint(ctx context.Context, account string, resource schemas.Resource) ([]byte, error)
+
 	// MaxBytes is the size of the largest body of an event that the stream takes.
 	MaxBytes() int
 }

@@ -24,6 +24,28 @@ type stream struct {
 	sequence uint64
 	messages []message
 	dropped  bool
+
+	checkpoints      map[string][]byte
+	losesCheckpoints bool // each is refused
+}
+
+func (s *stream) PutCheckpoint(_ context.Context, account string, resource schemas.Resource, value []byte) error {
+	if s.losesCheckpoints {
+		return errFault
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.checkpoints == nil {
+		s.checkpoints = make(map[string][]byte)
+	}
+	s.checkpoints[account+"/"+string(resource)] = value
+	return nil
+}
+
+func (s *stream) Checkpoint(_ context.Context, account string, resource schemas.Resource) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.checkpoints[account+"/"+string(resource)], nil
 }
 
 type message struct {

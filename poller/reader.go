@@ -123,7 +123,7 @@ func parseFilters(texts []string) []cliniko.Filter {
 // page is what of p goes to the sink.
 func (r *reader) page(p *cliniko.Page, mark schemas.Mark) schemas.Page {
 	return schemas.Page{
-		Feed: r.feed.Name, Records: p.Records, Mark: mark, Total: max(p.Total, 0), Implies: r.feed.Implies,
+		Feed: r.feed.Name, Records: p.Records, Mark: mark, Total: max(p.Total, 0), Date: p.Date, Implies: r.feed.Implies,
 	}
 }
 

@@ -26,6 +26,8 @@ type Config struct {
 	Stream     string // the stream's name; it exists
 	Template   Template
 	AckTimeout time.Duration // how long to wait for an acknowledgement; 0 means DefaultAckTimeout
+	// Checkpoints is the bucket of EnsureCheckpoints; nil: no checkpoint is kept.
+	Checkpoints jetstream.KeyValue
 }
 
 // A Publisher puts events into one stream. It is safe for concurrent use, by many accounts at once, as long as one
@@ -37,6 +39,8 @@ type Publisher struct {
 	template   Template
 	ackTimeout time.Duration
 	logger     *zap.Logger
+
+	checkpoints jetstream.KeyValue // nil: none is kept
 
 	maxMsgSize atomic.Int32 // of the stream, as it was last seen; 0 and less: it has none
 }
@@ -57,6 +61,7 @@ func New(ctx context.Context, nc *nats.Conn, cfg Config, logger *zap.Logger) (*P
 	}
 	p := &Publisher{
 		nc: nc, js: js, stream: cfg.Stream, template: cfg.Template, ackTimeout: timeout, logger: logger,
+		checkpoints: cfg.Checkpoints,
 	}
 	if _, err := p.look(ctx); err != nil {
 		return nil, err

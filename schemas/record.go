@@ -1,6 +1,9 @@
 package schemas
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // A Resource names a kind of record, as the API spells its list: "appointments".
 type Resource string
@@ -68,6 +71,9 @@ func BaselineOf(feed string) string {
 	return Baseline + "/" + feed
 }
 
+// IsBaseline tells whether a mark is that of the baseline of a feed.
+func IsBaseline(mark string) bool { return mark == Baseline || strings.HasPrefix(mark, Baseline+"/") }
+
 // A Standing is how far a resource has been read, all its feeds together.
 type Standing struct {
 	// Opened says that the bridge has taken its first look. The other fields mean nothing before.
@@ -107,6 +113,8 @@ type Page struct {
 	Total int
 	// ReadAt is when the page arrived: our clock, for Event.ObservedAt and the detection delay alone.
 	ReadAt time.Time
+	// Date is when the API answered, by the clock of its Date header; zero if it did not say.
+	Date time.Time
 }
 
 // MarkName is the name of the mark that the page moves.

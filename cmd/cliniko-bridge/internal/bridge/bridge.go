@@ -158,7 +158,14 @@ func (b *Bridge) open(ctx context.Context) error {
 		}
 		return fmt.Errorf("the stream %s cannot be used: %w", b.cfg.NATS.Stream, errors.Join(faults...))
 	}
-	out, err := publisher.New(ctx, b.nats, publisher.Config{Stream: b.cfg.NATS.Stream, Template: b.template}, b.log)
+	checkpoints, err := publisher.EnsureCheckpoints(ctx, b.js, want)
+	if err != nil {
+		b.log.Warn("no checkpoint can be kept beside the stream: should the store be lost, a resource without events begins anew, "+
+			"and what changed in it since its last look is not told", zap.Error(err))
+	}
+	out, err := publisher.New(ctx, b.nats, publisher.Config{
+		Stream: b.cfg.NATS.Stream, Template: b.template, Checkpoints: checkpoints,
+	}, b.log)
 	b.stream = &stream{Publisher: out, js: b.js, config: want, log: b.log}
 	return err
 }

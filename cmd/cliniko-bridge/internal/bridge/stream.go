@@ -36,6 +36,15 @@ func (s *stream) ReadBack(ctx context.Context, account string, resource schemas.
 	return extent, err
 }
 
+// PutCheckpoint is diff.Publisher's. A bucket that somebody has deleted is made again, for the next one.
+func (s *stream) PutCheckpoint(ctx context.Context, account string, resource schemas.Resource, value []byte) error {
+	err := s.Publisher.PutCheckpoint(ctx, account, resource, value)
+	if errors.Is(err, jetstream.ErrNoStreamResponse) {
+		_, _ = publisher.EnsureCheckpoints(ctx, s.js, s.config)
+	}
+	return err
+}
+
 func (s *stream) mend(ctx context.Context, err error) {
 	if !errors.Is(err, jetstream.ErrStreamNotFound) && !errors.Is(err, jetstream.ErrNoStreamResponse) {
 		return
