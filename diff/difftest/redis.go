@@ -45,18 +45,7 @@ func StartRedis(tb testing.TB, extraArgs ...string) *Redis {
 // redis-sentinel://127.0.0.1:PORT?master_name=mymaster.
 func StartSentinel(tb testing.TB, master *Redis) *Redis {
 	tb.Helper()
-	host, port, err := net.SplitHostPort(master.Addr)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	// A sentinel keeps what it knows in its configuration file, and wants one to begin with.
-	conf := filepath.Join(tb.TempDir(), "sentinel.conf")
-	if err := os.WriteFile(conf, fmt.Appendf(nil, "sentinel monitor mymaster %s %s 1\n", host, port), 0o600); err != nil {
-		tb.Fatal(err)
-	}
-	r := launch(tb, []string{conf, "--sentinel"})
-	r.URL = "redis-sentinel://" + r.Addr + "?master_name=mymaster"
-	return r
+	return startSentinel(tb, master, 1)
 }
 
 // launch starts redis-server with args, a port and a directory.
