@@ -74,7 +74,7 @@ func wantRecords(t *testing.T, s *redisstore.Store, want string, records int) {
 
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -82,7 +82,7 @@ func eventually(t *testing.T, what string, f func() bool) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("waited ten seconds until %s", what)
+			t.Fatalf("waited a minute until %s", what)
 		}
 	}
 }

@@ -16,6 +16,10 @@ import (
 const (
 	dialTimeout = 5 * time.Second
 	ioTimeout   = 3 * time.Second // of one read or write
+	// clusterReload is how old what the client knows of a cluster may get while it is used. A node that refuses connections
+	// tells the client nothing: it goes on asking a master that was killed until this has passed, a minute if it is not said
+	// (go-redis 9.23, its issue 3979; TestAReplicaOfAClusterTakesOver). It costs one small request.
+	clusterReload = 2 * time.Second
 )
 
 // A target is a parsed URL: one of the three is set.
@@ -101,6 +105,7 @@ func (to *target) setDefaults() {
 		o.MaxRetries, o.ContextTimeoutEnabled, o.MaintNotificationsConfig = never, true, off()
 		o.PipelinePoolSize = never
 		o.ReadOnly, o.RouteByLatency, o.RouteRandomly = false, false, false
+		o.ClusterStateReloadInterval = cmp.Or(o.ClusterStateReloadInterval, clusterReload)
 		setTimeouts(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout)
 	default:
 		o := to.sentinel
