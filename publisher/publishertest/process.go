@@ -23,6 +23,7 @@ type Process struct {
 	binary string
 	dir    string
 	port   int
+	more   []string // further arguments
 	cmd    *exec.Cmd
 }
 
@@ -31,6 +32,14 @@ type Process struct {
 // environment has REQUIRE_SERVICES=1.
 func StartProcess(tb testing.TB) *Process {
 	tb.Helper()
+	p := newProcess(tb)
+	p.Restart(tb)
+	return p
+}
+
+// newProcess makes a Process that does not run yet.
+func newProcess(tb testing.TB) *Process {
+	tb.Helper()
 	binary, err := build()
 	if errors.Is(err, exec.ErrNotFound) && os.Getenv("REQUIRE_SERVICES") != "1" {
 		tb.Skip("the go command is not there to build nats-server with")
@@ -38,15 +47,20 @@ func StartProcess(tb testing.TB) *Process {
 	if err != nil {
 		tb.Fatalf("build nats-server: %v", err)
 	}
+	p := &Process{binary: binary, dir: tb.TempDir(), port: freePort(tb)}
+	tb.Cleanup(p.Kill)
+	return p
+}
+
+// freePort is a loopback port that nobody listened on just now.
+func freePort(tb testing.TB) int {
+	tb.Helper()
 	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &Process{binary: binary, dir: tb.TempDir(), port: l.Addr().(*net.TCPAddr).Port}
-	_ = l.Close()
-	tb.Cleanup(p.Kill)
-	p.Restart(tb)
-	return p
+	defer func() { _ = l.Close() }() // nothing was accepted
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 // URL is where the server listens, through every restart.
@@ -91,8 +105,8 @@ func (p *Process) Restart(tb testing.TB) {
 	tb.Helper()
 	p.Kill()
 	// The process ends with the test's clean-up and not with its context, so that it outlives what still uses it.
-	cmd := exec.CommandContext(context.WithoutCancel(tb.Context()), p.binary,
-		"--addr", "127.0.0.1", "--port", strconv.Itoa(p.port), "--jetstream", "--store_dir", p.dir)
+	args := append([]string{"--addr", "127.0.0.1", "--port", strconv.Itoa(p.port), "--jetstream", "--store_dir", p.dir}, p.more...)
+	cmd := exec.CommandContext(context.WithoutCancel(tb.Context()), p.binary, args...)
 	if err := cmd.Start(); err != nil {
 		tb.Fatalf("nats-server: %v", err)
 	}
