@@ -106,10 +106,10 @@ func (p *Publisher) Publish(ctx context.Context, events []schemas.Event, last ui
 func (p *Publisher) store(ctx context.Context, msgs []*nats.Msg, filter string, last uint64) (uint64, error) {
 	// 1. One message alone, stored only if the resource ends at last. If we stop here: it is in the stream or it is
 	//    not, and whoever publishes next with the same last finds out.
-	//    The server looks at the expectation before it looks for the id (nats-server 2.15; a test holds it to that),
-	//    so a duplicate says two things: the resource does end at last, and this change was told not long ago by a
-	//    message behind or at last, or by one that has been removed since. It is not told again. But it also took
-	//    no place, so the next message has to carry the expectation in its stead.
+	//    A duplicate is a change that was told not long ago, and it is not told again. But it also took no place, so
+	//    the next message has to carry the expectation in its stead. A single server looks at the expectation before it
+	//    looks for the id, and a cluster after it (nats-server 2.15; tests hold it to that): where all are
+	//    duplicates, whether the resource does end at last is asked for.
 	sent, end := 0, last
 	for end == last && sent < len(msgs) {
 		ack, err := p.one(ctx, msgs[sent], filter, last)
@@ -120,6 +120,9 @@ func (p *Publisher) store(ctx context.Context, msgs []*nats.Msg, filter string, 
 		if !ack.Duplicate {
 			end = ack.Sequence
 		}
+	}
+	if end == last {
+		return last, p.endsAt(ctx, filter, last)
 	}
 	// 2. The others, all on their way at once. If we stop here, some of them are in the stream; the next publish
 	//    fails on its expectation, and the caller reads them back.
@@ -167,6 +170,17 @@ func (p *Publisher) one(ctx context.Context, m *nats.Msg, filter string, last ui
 		return nil, fmt.Errorf("%w: %w", schemas.ErrStreamAhead, err)
 	}
 	return ack, err
+}
+
+// endsAt returns an error unless the last message that matches filter has the sequence last.
+func (p *Publisher) endsAt(ctx context.Context, filter string, last uint64) error {
+	switch end, err := p.lastSequence(ctx, filter); {
+	case err != nil:
+		return err
+	case end != last:
+		return fmt.Errorf("%w: it ends at %d", schemas.ErrStreamAhead, end)
+	}
+	return nil
 }
 
 // inTime tells whether ctx allows to send now. It looks at the wall clock, too: a timer may not have fired yet in a process

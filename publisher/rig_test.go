@@ -42,9 +42,16 @@ type rig struct {
 // setup makes the stream on the server at direct, and a Publisher that reaches it by way of url.
 func setup(tb testing.TB, direct, url, template string, ackTimeout time.Duration) rig {
 	tb.Helper()
+	return setupReplicas(tb, direct, url, template, ackTimeout, 1)
+}
+
+func setupReplicas(tb testing.TB, direct, url, template string, ackTimeout time.Duration, replicas int) rig {
+	tb.Helper()
 	tmpl := parse(tb, template)
 	js := publishertest.JetStream(tb, publishertest.Connect(tb, direct))
-	report, err := publisher.Ensure(tb.Context(), js, publisher.StreamConfig{Name: stream, Template: tmpl, Duplicates: shortest})
+	report, err := publisher.Ensure(tb.Context(), js, publisher.StreamConfig{
+		Name: stream, Template: tmpl, Duplicates: shortest, Replicas: replicas,
+	})
 	if err != nil || len(report.Faults)+len(report.Warnings) > 0 {
 		tb.Fatalf("Ensure: %+v, %v", report, err)
 	}
@@ -150,6 +157,7 @@ func (w *writer) missing(tb testing.TB, list []schemas.Event) []schemas.Event {
 		})
 		if err != nil {
 			w.errs = append(w.errs, err)
+			<-time.After(10 * time.Millisecond) // servers that look for a leader refuse at once
 			continue
 		}
 		w.last = extent.Last
