@@ -26,7 +26,7 @@ func TestLeaderKilledInAPage(t *testing.T) {
 	killed := make(chan struct{})
 	go func() {
 		defer close(killed)
-		for stored(t, w.js) == size { // the page has not begun
+		for begun := false; !begun; begun = stored(t, w.js) > size {
 		}
 		leader.Kill()
 	}()
