@@ -1,6 +1,7 @@
 package publisher_test
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -26,7 +27,8 @@ func TestLeaderKilledInAPage(t *testing.T) {
 	killed := make(chan struct{})
 	go func() {
 		defer close(killed)
-		for begun := false; !begun; begun = stored(t, w.js) > size {
+		for stored(t, w.js) <= size { // the page has not begun
+			runtime.Gosched()
 		}
 		leader.Kill()
 	}()

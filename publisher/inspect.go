@@ -13,7 +13,7 @@ import (
 func Inspect(ctx context.Context, js jetstream.JetStream, cfg StreamConfig) (Report, error) {
 	s, err := js.Stream(ctx, cfg.Name)
 	if err == nil {
-		return review(s.CachedInfo().Config, cfg.wanted(), cfg.Template), nil
+		return review(s.CachedInfo(), cfg.wanted(), cfg.Template), nil
 	}
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return Report{}, fmt.Errorf("stream %s: %w", cfg.Name, explain(ctx, js, cfg, err))

@@ -40,7 +40,8 @@ type Report struct {
 const codeSubjectOverlap jetstream.ErrorCode = 10065
 
 // Ensure creates the stream if it does not exist. One that exists is looked at and never changed: it is the
-// operator's, and the report says what is the matter with it. Several bridges may call it at once.
+// operator's, and the report says what is the matter with it. Several bridges may call it at once. After an error that is no
+// UnfitError it may be called again: the servers were not ready.
 func Ensure(ctx context.Context, js jetstream.JetStream, cfg StreamConfig) (Report, error) {
 	want := cfg.wanted()
 	s, err := js.Stream(ctx, cfg.Name)
@@ -56,7 +57,7 @@ func Ensure(ctx context.Context, js jetstream.JetStream, cfg StreamConfig) (Repo
 	if err != nil {
 		return Report{}, fmt.Errorf("stream %s: %w", cfg.Name, explain(ctx, js, cfg, err))
 	}
-	return review(s.CachedInfo().Config, want, cfg.Template), nil
+	return review(s.CachedInfo(), want, cfg.Template), nil
 }
 
 // wanted is the stream that Ensure creates.
@@ -87,17 +88,29 @@ func (c StreamConfig) wanted() jetstream.StreamConfig {
 	}
 }
 
-// explain puts into words what the server's code leaves open, and keeps err inside.
+// explain puts into words what the server's code leaves open, and keeps err inside. What waiting does not mend becomes an
+// UnfitError.
 func explain(ctx context.Context, js jetstream.JetStream, cfg StreamConfig, err error) error {
-	var api jetstream.JetStreamError
+	unfit := func(format string, args ...any) error {
+		return &UnfitError{Reason: fmt.Sprintf(format, args...), cause: err}
+	}
+	var code jetstream.ErrorCode
+	if api := jetstream.JetStreamError(nil); errors.As(err, &api) && api.APIError() != nil {
+		code = api.APIError().ErrorCode
+	}
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
-		return fmt.Errorf("the NATS server runs without JetStream; start it with jetstream enabled: %w", err)
+		if has, _ := js.Conn().ConnectedServerJetStream(); has { // it is being started, or another server of the cluster is
+			return fmt.Errorf("JetStream does not answer: %w", err)
+		}
+		return unfit("the NATS server runs without JetStream; start it with jetstream enabled")
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
-		return fmt.Errorf("the NATS account may not use JetStream; enable it for the account: %w", err)
-	case errors.As(err, &api) && api.APIError() != nil && api.APIError().ErrorCode == codeSubjectOverlap:
-		return fmt.Errorf("%s has subjects of %s already; give nats.stream that name, or choose another nats.subject: %w",
-			overlapping(ctx, js, cfg.Template.All()), cfg.Template.All(), err)
+		return unfit("the NATS account may not use JetStream; enable it for the account")
+	case code == codeSubjectOverlap:
+		return unfit("%s has subjects of %s already; give nats.stream that name, or choose another nats.subject",
+			overlapping(ctx, js, cfg.Template.All()), cfg.Template.All())
+	case code == codeNotClustered:
+		return unfit("the NATS server is alone and cannot hold %d replicas; set nats.replicas to 1, or make it part of a cluster", cfg.Replicas)
 	}
 	return err
 }
@@ -116,8 +129,9 @@ func overlapping(ctx context.Context, js jetstream.JetStream, filter string) str
 }
 
 // review compares the stream that is there with the one that is wanted.
-func review(got, want jetstream.StreamConfig, t Template) Report {
+func review(info *jetstream.StreamInfo, want jetstream.StreamConfig, t Template) Report {
 	var r Report
+	got := info.Config
 	fault := func(bad bool, format string, args ...any) {
 		if bad {
 			r.Faults = append(r.Faults, fmt.Sprintf(format, args...))
@@ -152,6 +166,7 @@ func review(got, want jetstream.StreamConfig, t Template) Report {
 	warn(len(got.Sources) > 0, "the stream copies messages of other streams; see that none is on %s", t.All())
 	warn(got.Discard == jetstream.DiscardNew && (got.MaxMsgs > 0 || got.MaxBytes > 0),
 		"the stream refuses events when it is full, and the bridge stops until there is room; set discard to old, or watch its size")
+	warn(full(info), "the stream is full, or nearly, and takes no events then; raise its limits, or set discard to old")
 	warn(got.Discard == jetstream.DiscardOld && (got.MaxMsgs > 0 || got.MaxBytes > 0),
 		"the stream drops its oldest events when it is full, even before max_age; remove max_msgs and max_bytes to keep them")
 	warn(got.MaxMsgSize > 0,
@@ -161,6 +176,13 @@ func review(got, want jetstream.StreamConfig, t Template) Report {
 	warn(got.Replicas != want.Replicas, "the stream has %d replicas, not %d; change the stream or nats.replicas",
 		got.Replicas, want.Replicas)
 	return r
+}
+
+// full tells whether a stream that refuses what it has no room for has less than a twentieth of it left.
+func full(info *jetstream.StreamInfo) bool {
+	c, state := &info.Config, &info.State
+	over := func(used uint64, limit int64) bool { return limit > 0 && float64(used) > 0.95*float64(limit) }
+	return c.Discard == jetstream.DiscardNew && (over(state.Bytes, c.MaxBytes) || over(state.Msgs, c.MaxMsgs))
 }
 
 func age(d time.Duration) string {

@@ -36,14 +36,19 @@ type Server struct {
 func Start(tb testing.TB, o Options) *Server {
 	tb.Helper()
 	opts := &server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT,
 		JetStream: !o.NoJetStream, StoreDir: o.Dir, SyncAlways: o.SyncAlways, MaxPayload: o.MaxPayload,
 		Username: o.User, Password: o.Password,
-		NoLog: true, NoSigs: true,
 	}
 	if opts.StoreDir == "" {
 		opts.StoreDir = tb.TempDir()
 	}
+	return StartWith(tb, opts)
+}
+
+// StartWith starts a server with whatever options nats-server has, on a free loopback port and without a log.
+func StartWith(tb testing.TB, opts *server.Options) *Server {
+	tb.Helper()
+	opts.Host, opts.Port, opts.NoLog, opts.NoSigs = "127.0.0.1", server.RANDOM_PORT, true, true
 	ns, err := server.NewServer(opts)
 	if err != nil {
 		tb.Fatalf("nats-server: %v", err)
