@@ -14,6 +14,8 @@ type Facts struct {
 	Version        string // "7.0.15"
 	EvictionPolicy string // maxmemory-policy: "noeviction"
 	AppendOnly     string // "yes" or "no": whether writes go to an append-only file
+	Replica        bool   // it is a replica, which takes no writes; false of a node of a cluster, where the client looks for masters
+	Full           bool   // it has reached maxmemory and throws nothing away: it takes no writes
 	// ConfigAllowed says that CONFIG GET may be asked, which the next two need.
 	ConfigAllowed bool
 	// ListpackValue is the longest entry in bytes that Redis keeps packed: hash-max-listpack-value, before Redis 7
@@ -40,6 +42,10 @@ func (s *Store) Check(ctx context.Context) (Facts, error) {
 		info := parseInfo(text)
 		f.Version = info["redis_version"]
 		f.EvictionPolicy = info["maxmemory_policy"]
+		f.Replica = info["role"] == "slave" && info["redis_mode"] != "cluster"
+		used, _ := strconv.ParseUint(info["used_memory"], 10, 64)
+		limit, _ := strconv.ParseUint(info["maxmemory"], 10, 64) // 0 if there is none, or it was not told
+		f.Full = limit > 0 && used > limit && f.EvictionPolicy == "noeviction"
 		switch info["aof_enabled"] {
 		case "0":
 			f.AppendOnly = "no"
@@ -80,9 +86,9 @@ func parseInfo(text string) map[string]string {
 // Advice says in a sentence each what an operator should change, the worst first. What is not known is passed over.
 func (f Facts) Advice() []string {
 	var advice []string
-	if strings.HasPrefix(f.EvictionPolicy, "allkeys-") {
-		advice = append(advice, fmt.Sprintf(
-			"maxmemory-policy is %s: Redis may throw records away, and they will be told again; set it to noeviction", f.EvictionPolicy))
+	if strings.HasPrefix(f.EvictionPolicy, "volatile-") {
+		advice = append(advice, fmt.Sprintf("maxmemory-policy is %s: Redis may throw away leases and what was spent of the budget; "+
+			"set it to noeviction", f.EvictionPolicy))
 	}
 	if f.AppendOnly == "no" {
 		advice = append(advice, "appendonly is no: after a restart of Redis all is read back from the stream; set it to yes")

@@ -97,7 +97,7 @@ func TestAdvice(t *testing.T) {
 	if got := good.Advice(); got != nil {
 		t.Errorf("got %q, want none", got)
 	}
-	bad := redisstore.Facts{EvictionPolicy: "allkeys-lfu", AppendOnly: "no", ListpackValue: 64, ListpackEntries: 128}
+	bad := redisstore.Facts{EvictionPolicy: "volatile-lfu", AppendOnly: "no", ListpackValue: 64, ListpackEntries: 128}
 	got := bad.Advice()
 	if len(got) != 4 {
 		t.Fatalf("got %q, want four", got)
