@@ -13,8 +13,8 @@ import (
 
 // StartFake starts something that speaks Redis's protocol and answers as it is told: a server that cannot be had, such as an
 // old one. answer gets a command in capitals, "INFO", and returns the reply as it goes over the wire: "+OK\r\n",
-// "-LOADING …\r\n", or [Bulk] of a text. It is called by many at once. The URL is as redisstore takes it; the fake ends with
-// the test.
+// "-LOADING …\r\n", or [Bulk] of a text. It is called by many at once. It is not asked for HELLO, which the fake knows as
+// little as Redis 5 does. The URL is as redisstore takes it; the fake ends with the test.
 func StartFake(tb testing.TB, answer func(command string) string) (url string) {
 	tb.Helper()
 	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
@@ -76,7 +76,11 @@ func pretend(conn net.Conn, answer func(string) string) {
 		if len(words) == 0 {
 			return
 		}
-		if _, err := io.WriteString(conn, answer(strings.ToUpper(words[0]))); err != nil {
+		reply, command := "-ERR unknown command 'HELLO'\r\n", strings.ToUpper(words[0])
+		if command != "HELLO" {
+			reply = answer(command)
+		}
+		if _, err := io.WriteString(conn, reply); err != nil {
 			return
 		}
 	}
