@@ -43,6 +43,10 @@ func bus(ctx context.Context, cfg *config.Config) Report {
 	defer nc.Close()
 	out.ok("NATS", "connected to %s, version %s; a message may have %s", nc.ConnectedAddr(), nc.ConnectedServerVersion(),
 		size(nc.MaxPayload()))
+	if err := publisher.Fit(nc); err != nil {
+		out.bad("NATS version", "%s", err)
+		return out
+	}
 	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(natsTimeout))
 	if err != nil {
 		out.bad("JetStream", "%s", err)

@@ -79,6 +79,35 @@ func TestNATSWithoutJetStream(t *testing.T) {
 	wants(t, onNATS(t, srv.URL()), "JetStream", render.Wrong, "without JetStream")
 }
 
+// One that passes over what a bridge relies on.
+func TestNATSThatIsTooOld(t *testing.T) {
+	report := onNATS(t, publishertest.StartFake(t, "2.10.29"))
+	wants(t, report, "NATS version", render.Wrong, "nats-server 2.10.29 is too old; install 2.11 or later")
+}
+
+// A stream that has no room left is told before a bridge finds out.
+func TestAFullStream(t *testing.T) {
+	srv := publishertest.Start(t, publishertest.Options{})
+	js := srv.JetStream(t)
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
+		Name: "CLINIKO", Subjects: []string{"cliniko.>"}, MaxAge: 720 * time.Hour, Discard: jetstream.DiscardNew, MaxMsgs: 1,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.Publish(t.Context(), "cliniko.patients.updated", nil); err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, row := range onNATS(t, srv.URL()) {
+		if row.What == "stream CLINIKO" && row.State == render.Warning {
+			found = append(found, row.Detail)
+		}
+	}
+	if !strings.Contains(strings.Join(found, "\n"), "the stream is full") {
+		t.Errorf("got %q, want that it is full", found)
+	}
+}
+
 // Faults and warnings of a stream that is there are rows, and so is what keeps one from being made.
 func TestStreams(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,9 +20,6 @@ import (
 
 // redisTimeout bounds the connection and all questions together.
 const redisTimeout = 10 * time.Second
-
-// oldestRedis is the first whose scripts may ask for the time and then write.
-const oldestRedis = 5
 
 // store tries what fingerprints and marks are kept in, and the key of the fingerprints.
 func store(ctx context.Context, cfg *config.Config) Report {
@@ -42,13 +40,13 @@ func (r *Report) redis(ctx context.Context, url string, accounts []config.Accoun
 	defer cancel()
 	s, err := redisstore.Open(ctx, redisstore.Config{URL: url})
 	if err != nil {
-		r.bad("Redis", "%s", err)
+		r.bad("Redis", "%s", cmp.Or(redisstore.Refusal(err), err.Error()))
 		return
 	}
 	defer func() { _ = s.Close() }() // nothing was written
 	facts, err := s.Check(ctx)
 	if err != nil {
-		r.bad("Redis", "%s", err)
+		r.bad("Redis", "%s", cmp.Or(redisstore.Refusal(err), err.Error()))
 		return
 	}
 	r.facts(facts)
@@ -63,10 +61,16 @@ func (r *Report) facts(f redisstore.Facts) {
 		r.warn("Redis", "it answers, and its settings are not known: the user may not ask INFO; see that maxmemory-policy is "+
 			"noeviction and appendonly is yes")
 		return
-	case n < oldestRedis:
-		r.bad("Redis", "version %s; %d or later is needed", f.Version, oldestRedis)
+	case n < redisstore.OldestRedis:
+		r.bad("Redis", "version %s; %d or later is needed", f.Version, redisstore.OldestRedis)
 	default:
 		r.ok("Redis", "version %s", f.Version)
+	}
+	if f.Replica {
+		r.bad("Redis role", "it is a replica and takes no writes; state.redis_url has to name the master, or the sentinels that know it")
+	}
+	if f.Full {
+		r.bad("Redis memory", "it is full and takes no writes; raise its maxmemory")
 	}
 	if f.EvictionPolicy == "noeviction" {
 		r.ok("Redis eviction", "maxmemory-policy is noeviction")
@@ -76,7 +80,7 @@ func (r *Report) facts(f redisstore.Facts) {
 	if f.AppendOnly == "yes" {
 		r.ok("Redis appendonly", "appendonly is yes")
 	}
-	packed := f.ConfigAllowed
+	packed := f.ConfigAllowed && !f.Full
 	for _, advice := range f.Advice() {
 		switch {
 		case strings.HasPrefix(advice, "maxmemory-policy"): // said above

@@ -121,3 +121,20 @@ func TestDataDirThatCannotBe(t *testing.T) {
 	s.dir = file
 	wants(t, s.run(), "data_dir", render.Wrong, "is no folder")
 }
+
+// A Redis that takes no writes, or not yet, is wrong, and so is one that is too old.
+func TestRedisThatCannotBeUsed(t *testing.T) {
+	full := difftest.StartRedis(t, "--maxmemory", "1")
+	wants(t, onRedis(t, full.URL), "Redis memory", render.Wrong, "it is full and takes no writes; raise its maxmemory")
+	replica := difftest.StartRedis(t, "--replicaof", "127.0.0.1 1")
+	wants(t, onRedis(t, replica.URL), "Redis role", render.Wrong, "state.redis_url has to name the master")
+	loading := difftest.StartFake(t, func(string) string { return "-LOADING Redis is loading the dataset in memory\r\n" })
+	wants(t, onRedis(t, loading), "Redis", render.Wrong, "Redis is loading its data")
+	old := difftest.StartFake(t, func(command string) string {
+		if command == "INFO" {
+			return difftest.Bulk("redis_version:4.0.14\r\nmaxmemory_policy:noeviction\r\n")
+		}
+		return "+PONG\r\n"
+	})
+	wants(t, onRedis(t, old), "Redis", render.Wrong, "version 4.0.14; 5 or later is needed")
+}
