@@ -13,6 +13,7 @@ import (
 	"syscall"
 	_ "time/tzdata" // schedules with a zone, and the days of available times, where the system has no zones
 
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/bridge"
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/config"
 )
 
@@ -30,7 +31,7 @@ func main() {
 const (
 	exitOK     = 0
 	exitFailed = 1
-	exitUsage  = 2 // bad flags or bad configuration
+	exitUsage  = 2 // bad flags, bad configuration, or servers that have to be set up otherwise
 )
 
 // run is the whole command. It returns the exit status.
@@ -43,6 +44,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	err := root.ExecuteContext(ctx)
 	var faults config.Faults
 	var usage usageError
+	var setup *bridge.SetupError
 	switch {
 	case err == nil:
 		return exitOK
@@ -53,7 +55,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 			say(stderr, "%s\n", f)
 		}
 		return exitUsage
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &setup):
 		say(stderr, "cliniko-bridge: %s\n", err)
 		return exitUsage
 	default:

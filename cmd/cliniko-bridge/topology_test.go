@@ -55,13 +55,13 @@ func TestANATSClusterLosesTheLeaderOfTheStream(t *testing.T) {
 	js := cluster.JetStream(t)
 	m := startMorning(t, js, fmt.Sprintf("nats: {url: %q, replicas: 3}\n", cluster.URL()))
 	m.further(t, 40)
-	leader := cluster.Leader(t, js, "CLINIKO")
+	leader := cluster.Leader(t, js, m.stream)
 	m.clinic.Import("patients", 300)
 	m.further(t, 60) // in the middle of them
 	leader.Kill()
 	m.end(t)
 	leader.Restart(t)
-	cluster.Whole(t, js, "CLINIKO")
+	cluster.Whole(t, js, m.stream)
 }
 
 func topology(t *testing.T) {
@@ -77,6 +77,7 @@ type morning struct {
 	clinic *clinikotest.Clinic
 	bridge *process
 	js     jetstream.JetStream
+	stream string
 	judge  *judge
 	close  context.CancelFunc // nothing changes any more
 	work   sync.WaitGroup
@@ -92,7 +93,7 @@ func startMorning(t *testing.T, js jetstream.JetStream, servers string) *morning
 	clinic.Populate(clinikotest.Sizes{"patients": 120, "contacts": 20})
 	api := clinikotest.NewServer(clinic)
 	t.Cleanup(api.Close)
-	m := &morning{clinic: clinic, js: js}
+	m := &morning{clinic: clinic, js: js, stream: "CLINIKO"}
 	m.bridge = startProcess(t, fmt.Sprintf(`
 accounts:
   - {api_key: %q, user_agent: "Morning (ops@clinic.example)", base_url: %q, resources: [patients, contacts], requests_per_minute: 200}
@@ -135,7 +136,7 @@ admin: {listen: ADMIN}
 func (m *morning) told(ctx context.Context) uint64 {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	s, err := m.js.Stream(ctx, "CLINIKO")
+	s, err := m.js.Stream(ctx, m.stream)
 	if err != nil {
 		return 0
 	}
@@ -157,7 +158,7 @@ func (m *morning) end(t *testing.T) {
 	m.work.Wait()
 	var told map[key][]schemas.Event
 	waitFor(t, 2*time.Minute, "the last state of every record", func() bool {
-		told = events(t, m.js, "CLINIKO")
+		told = events(t, m.js, m.stream)
 		return t.Failed() || m.judge.caughtUp(told)
 	})
 	waitFor(t, time.Minute, "a bridge that is ready", func() bool {

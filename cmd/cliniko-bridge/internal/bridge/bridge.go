@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -48,7 +47,7 @@ type Bridge struct {
 	embedded *embedded.Server
 	nats     *nats.Conn
 	js       jetstream.JetStream
-	store    diff.Store
+	store    *watchedStore
 	stream   *stream
 	template publisher.Template
 	shared   *http.Transport
@@ -110,7 +109,8 @@ func (b *Bridge) Metrics() *prometheus.Registry { return b.metrics.registry }
 
 // Run opens the store and the stream, waiting for servers that do not answer yet, and follows every account until ctx
 // ends. Then it stops within ten seconds, with what is in flight committed or left to be done again, and returns nil.
-// An error means that it could not begin, and that waiting would not help.
+// An error means that it could not begin, and that waiting would not help; a *SetupError, that NATS or Redis has to be set up
+// otherwise.
 func (b *Bridge) Run(ctx context.Context) error {
 	defer b.close() //nolint:contextcheck // ctx has ended by then
 	if err := b.open(ctx); err != nil {
@@ -134,40 +134,16 @@ func (b *Bridge) open(ctx context.Context) error {
 		return fmt.Errorf("data_dir: %w", err)
 	}
 	b.wait("it waits for the store")
-	store, err := OpenStore(ctx, b.cfg, b.log)
+	store, err := awaitStore(ctx, b.cfg, b.log, b.wait)
 	if err != nil {
 		return err
 	}
-	b.store = store
+	b.store = &watchedStore{Store: store}
 	b.wait("it waits for NATS")
 	if err := b.connect(ctx); err != nil {
 		return err
 	}
-	want := StreamConfig(b.cfg, b.template)
-	report, err := publisher.Ensure(ctx, b.js, want)
-	if err != nil {
-		return err
-	}
-	for _, w := range report.Warnings {
-		b.log.Warn("about the stream", zap.String("warning", w))
-	}
-	if len(report.Faults) > 0 {
-		var faults []error
-		for _, f := range report.Faults {
-			faults = append(faults, errors.New(f))
-		}
-		return fmt.Errorf("the stream %s cannot be used: %w", b.cfg.NATS.Stream, errors.Join(faults...))
-	}
-	checkpoints, err := publisher.EnsureCheckpoints(ctx, b.js, want)
-	if err != nil {
-		b.log.Warn("no checkpoint can be kept beside the stream: should the store be lost, a resource without events begins anew, "+
-			"and what changed in it since its last look is not told", zap.Error(err))
-	}
-	out, err := publisher.New(ctx, b.nats, publisher.Config{
-		Stream: b.cfg.NATS.Stream, Template: b.template, Checkpoints: checkpoints,
-	}, b.log)
-	b.stream = &stream{Publisher: out, js: b.js, config: want, log: b.log}
-	return err
+	return b.openStream(ctx)
 }
 
 // connect connects to the server of the configuration, or starts the embedded one.
@@ -185,6 +161,9 @@ func (b *Bridge) connect(ctx context.Context) (err error) {
 	}
 	if err != nil {
 		return err
+	}
+	if err := publisher.Fit(b.nats); err != nil {
+		return unfit(err)
 	}
 	b.js, err = jetstream.New(b.nats)
 	return err

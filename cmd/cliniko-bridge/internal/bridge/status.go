@@ -1,11 +1,13 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/admin"
+	"github.com/cliniko-bridge/cliniko-bridge/diff/redisstore"
 	"github.com/cliniko-bridge/cliniko-bridge/poller"
 )
 
@@ -44,7 +46,7 @@ func sweepOf(s *poller.SweepStatus) *admin.Sweep {
 }
 
 // Ready returns one sentence for each reason why the bridge does not do its work: it has not come through its start,
-// NATS or the store does not answer, or the lease of an account is another's.
+// NATS or the store does not answer or refuses what it is given, or the lease of an account is another's.
 func (b *Bridge) Ready(ctx context.Context) []string {
 	b.mu.Lock()
 	waiting := b.waiting
@@ -56,9 +58,12 @@ func (b *Bridge) Ready(ctx context.Context) []string {
 	if !b.nats.IsConnected() {
 		reasons = append(reasons, "NATS is not connected")
 	}
-	if err := b.store.Ping(ctx); err != nil {
-		reasons = append(reasons, "the store does not answer")
+	reasons = append(reasons, b.stream.troubles.reasons()...)
+	refused := b.store.troubles.reasons()
+	if err := b.store.Ping(ctx); err != nil && len(refused) == 0 {
+		refused = []string{cmp.Or(redisstore.Refusal(err), "the store does not answer")}
 	}
+	reasons = append(reasons, refused...)
 	for _, a := range b.accounts {
 		switch trouble := a.troubled(); {
 		case trouble != "":

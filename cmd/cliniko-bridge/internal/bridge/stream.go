@@ -11,18 +11,23 @@ import (
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
-// A stream publishes, and makes the stream again if somebody has deleted it under a running bridge. What was being published or
+// A stream publishes, notes what the server refuses, and makes the stream again if somebody has deleted it under a running bridge. What was being published or
 // read fails all the same; it is tried again like anything that fails.
 type stream struct {
 	*publisher.Publisher
 	js     jetstream.JetStream
 	config publisher.StreamConfig
 	log    *zap.Logger
+
+	troubles troubles
 }
 
 // Publish is diff.Publisher's.
 func (s *stream) Publish(ctx context.Context, events []schemas.Event, last uint64) (uint64, error) {
 	end, err := s.Publisher.Publish(ctx, events, last)
+	if reason := publisher.Refusal(s.config.Name, err); len(events) > 0 && (err == nil || reason != "") {
+		s.troubles.note(place(events[0].Account, events[0].Resource), reason)
+	}
 	s.mend(ctx, err)
 	return end, err
 }
@@ -32,6 +37,9 @@ func (s *stream) ReadBack(ctx context.Context, account string, resource schemas.
 	f func(uint64, schemas.Event) error,
 ) (schemas.Extent, error) {
 	extent, err := s.Publisher.ReadBack(ctx, account, resource, after, f)
+	if reason := publisher.Refusal(s.config.Name, err); reason != "" { // one that comes through says nothing of publishing
+		s.troubles.note(place(account, resource), reason)
+	}
 	s.mend(ctx, err)
 	return extent, err
 }
@@ -44,6 +52,8 @@ func (s *stream) PutCheckpoint(ctx context.Context, account string, resource sch
 	}
 	return err
 }
+
+func place(account string, resource schemas.Resource) string { return account + "/" + string(resource) }
 
 func (s *stream) mend(ctx context.Context, err error) {
 	if !errors.Is(err, jetstream.ErrStreamNotFound) && !errors.Is(err, jetstream.ErrNoStreamResponse) {
