@@ -38,6 +38,15 @@ type Store interface {
 	Renew(ctx context.Context, lease Lease, ttl time.Duration) error
 	// Release gives lease up, so that another need not wait for its end. One that is lost already is no error.
 	Release(ctx context.Context, lease Lease) error
+	// Holders returns who holds the lease of each of accounts, "" if nobody does. Where that cannot be found out the
+	// account is not in the map, and the error says why.
+	Holders(ctx context.Context, accounts []string) (map[string]string, error)
+
+	// Enlist puts holder on the list of team for ttl from now, and returns all who are on it, sorted. The list is there for
+	// sharing work out: it may be lost, and nobody's right to write depends on it.
+	Enlist(ctx context.Context, team, holder string, ttl time.Duration) ([]string, error)
+	// Delist takes holder off the list of team at once. One that is not on it is no error.
+	Delist(ctx context.Context, team, holder string) error
 
 	// Note returns what PutNote stored for account under name, nil if nothing or if it has expired.
 	Note(ctx context.Context, account, name string) ([]byte, error)

@@ -37,8 +37,11 @@ var _ diff.Store = (*Memory)(nil)
 type Image struct {
 	resources map[resourceKey]*held
 	leases    map[string]memoryLease // by account
+	lists     map[listKey]time.Time  // until when one is on the list
 	notes     map[noteKey]note
 }
+
+type listKey struct{ team, holder string }
 
 type resourceKey struct {
 	account  string
@@ -92,12 +95,14 @@ func (i Image) clone() Image {
 	c := Image{
 		resources: make(map[resourceKey]*held, len(i.resources)),
 		leases:    make(map[string]memoryLease, len(i.leases)),
+		lists:     make(map[listKey]time.Time, len(i.lists)),
 		notes:     make(map[noteKey]note, len(i.notes)),
 	}
 	for k, h := range i.resources {
 		c.resources[k] = &held{state: h.state, entries: maps.Clone(h.entries), shapes: maps.Clone(h.shapes)}
 	}
 	maps.Copy(c.leases, i.leases)
+	maps.Copy(c.lists, i.lists)
 	maps.Copy(c.notes, i.notes)
 	return c
 }

@@ -319,8 +319,11 @@ func unusable(t *testing.T, s diff.Store) {
 		_, loadErr := s.Load(ctx, north, patients, nil)
 		_, acquireErr := s.Acquire(ctx, north, "suite", long)
 		_, noteErr := s.Note(ctx, north, "budget")
+		_, holdersErr := s.Holders(ctx, []string{north})
+		_, enlistErr := s.Enlist(ctx, "team", "suite", long)
 		return map[string]error{
-			"Load": loadErr, "Acquire": acquireErr, "Note": noteErr,
+			"Load": loadErr, "Acquire": acquireErr, "Note": noteErr, "Holders": holdersErr, "Enlist": enlistErr,
+			"Delist": s.Delist(ctx, "team", "suite"),
 			"Commit": s.Commit(ctx, lease, first("one", nil)), "Renew": s.Renew(ctx, lease, long),
 			"Release": s.Release(ctx, lease), "PutNote": s.PutNote(ctx, north, "budget", nil, 0), "Ping": s.Ping(ctx),
 		}

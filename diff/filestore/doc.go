@@ -13,7 +13,7 @@
 //	            shapes            bucket: number, 4 bytes, big endian → shape
 //	            records           bucket: id → entry
 //
-// The lock on the file keeps every other process away, so who holds a lease is kept in memory alone: after the file is
+// The lock on the file keeps every other process away, so who holds a lease, and who is on a list, is kept in memory alone: after the file is
 // opened again every older lease is void, as its holder was this process's predecessor or this process itself. Tokens
 // are in the file and rise on.
 package filestore

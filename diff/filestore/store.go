@@ -24,8 +24,9 @@ var ErrInUse = errors.New("another process has it open")
 type Store struct {
 	db *bbolt.DB
 
-	mu   sync.Mutex      // guards held; Commit and Acquire keep it until the disk has what they wrote
-	held map[string]held // by account
+	mu    sync.Mutex      // guards held and lists; Commit and Acquire keep it until the disk has what they wrote
+	held  map[string]held // by account
+	lists map[listed]time.Time
 }
 
 var _ diff.Store = (*Store)(nil)
@@ -51,7 +52,7 @@ func Open(path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	return &Store{db: db, held: map[string]held{}}, nil
+	return &Store{db: db, held: map[string]held{}, lists: map[listed]time.Time{}}, nil
 }
 
 // Note is diff.Store's.

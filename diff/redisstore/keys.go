@@ -19,6 +19,8 @@ import (
 //	cliniko:{<account>}:.lease            STRING  "<token> <holder>"; expires with the lease
 //	cliniko:{<account>}:.token            STRING  the last token that was given; no expiry
 //	cliniko:{<account>}:.note:<name>      STRING  a note; expires as its writer asked
+//	cliniko:.team:<team>                  ZSET    holder → until when it is on the list, Unix milliseconds of Redis's clock;
+//	                                              expires with the last of them
 //
 // An account's name is of [a-z0-9-] and a resource's of [a-z0-9_], so that no two of these meet: no resource begins
 // with a dot.
@@ -37,6 +39,8 @@ func leaseKey(account string) string { return prefix + account + "}:.lease" }
 func tokenKey(account string) string { return prefix + account + "}:.token" }
 
 func noteKey(account, name string) string { return prefix + account + "}:.note:" + name }
+
+func teamKey(team string) string { return "cliniko:.team:" + team }
 
 // Fields of a meta hash.
 const (
