@@ -274,11 +274,14 @@ func TestNothingIsSentOnceTheLeaseMayBeAnothers(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	diff.Lead(ctx, b.store, "northside", "test", time.Minute, zap.NewNop(), func(_ context.Context, lease diff.Lease) {
-		defer stop()
-		b.differ.Lease = lease
-		b.accept(t, opening(0), live(3, row("1", 3, 3, "A"))) //nolint:contextcheck // the test's own will do
-	})
+	diff.NewReplica(diff.ReplicaConfig{
+		Store: b.store, Holder: "test", Accounts: []string{"northside"}, TTL: time.Minute, Log: zap.NewNop(),
+		Work: func(_ context.Context, lease diff.Lease) {
+			defer stop()
+			b.differ.Lease = lease
+			b.accept(t, opening(0), live(3, row("1", 3, 3, "A"))) //nolint:contextcheck // the test's own will do
+		},
+	}).Run(ctx)
 	if until.Before(began.Add(50*time.Second)) || until.After(began.Add(70*time.Second)) {
 		t.Errorf("the publish may go on until %s, the lease began %s and lasts a minute", until, began)
 	}

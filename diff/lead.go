@@ -3,54 +3,19 @@ package diff
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
-
-	"go.uber.org/zap"
 )
 
-// Lead calls work while this process has the lease of account, and ends work's context when the lease is lost. It
-// waits for the lease as long as somebody else has it, says so once, and takes it anew after a loss. It returns when
-// ctx ends, and gives the lease up.
-//
-// A lease lasts for ttl and is renewed every third of that. Should this process sleep through its end, whoever took
-// the account meanwhile has a higher token, and the store refuses ours.
-func Lead(ctx context.Context, store Store, account, holder string, ttl time.Duration, log *zap.Logger,
-	work func(ctx context.Context, lease Lease),
-) {
-	log = log.With(zap.String("account", account))
-	waiting := ""
-	for ctx.Err() == nil {
-		asked := time.Now()
-		lease, err := store.Acquire(ctx, account, holder, ttl)
-		var held *HeldError
-		switch {
-		case errors.As(err, &held):
-			if waiting != held.Holder {
-				waiting = held.Holder
-				log.Info("another bridge has this account; waiting for its lease", zap.String("holder", held.Holder))
-			}
-		case err != nil:
-			if waiting != "error" && ctx.Err() == nil {
-				waiting = "error"
-				log.Warn("the store does not answer; waiting for it", zap.Error(err))
-			}
-		default:
-			waiting = ""
-			log.Info("has the lease", zap.Uint64("token", lease.Token))
-			err := hold(ctx, store, lease, asked, ttl, work)
-			if err == nil {
-				return
-			}
-			log.Warn("lost the lease", zap.Error(err))
-		}
-		pause(ctx, ttl/6)
-	}
-}
+var (
+	// errLate ends the work on an account whose lease could not be renewed in time.
+	errLate = errors.New("it could not be renewed in time")
+	// errHandedOver ends the work on an account that is another bridge's share by now.
+	errHandedOver = errors.New("the account is another bridge's share")
+)
 
 // Until is until when the lease surely lasts, by this host's wall clock: a clock that goes on while the process, or the
-// whole machine, is suspended. Zero if that is not known, as with a lease that Lead did not give.
+// whole machine, is suspended. Zero if that is not known, as with a lease that no Replica gave.
 func (l Lease) Until() time.Time {
 	if l.until == nil || l.until.Load() == 0 {
 		return time.Time{}
@@ -58,49 +23,57 @@ func (l Lease) Until() time.Time {
 	return time.UnixMilli(l.until.Load())
 }
 
-// hold runs work and renews the lease beside it. It returns nil once ctx has ended and the lease is given up.
-func hold(ctx context.Context, store Store, lease Lease, asked time.Time, ttl time.Duration, work func(context.Context, Lease)) error {
+// Sure says that the lease surely lasts still, or that its end is not known. Whatever is done under it by a process that may
+// just have woken must ask first.
+func (l Lease) Sure() bool {
+	until := l.Until()
+	return until.IsZero() || time.Now().Round(0).Before(until)
+}
+
+// lead runs work under lease, which was asked for at that time, and renews the lease beside it, until ctx or the lease
+// ends. What work still has in flight then is under the lease, too: it is renewed until work is done, and given up
+// after that. lead returns the cause of the end.
+//
+// The lease counts as lost when it would have ended had the last renewal not arrived, however long the store takes to
+// answer: from then on another may have the account. Should this process sleep through that, the store refuses its token.
+func lead(ctx context.Context, store Store, lease Lease, asked time.Time, ttl time.Duration, work func(context.Context, Lease)) error {
+	held, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	until := asked.Add(ttl)
 	lease.until = new(atomic.Int64)
-	lease.until.Store(asked.Add(ttl).UnixMilli())
-	held, lose := context.WithCancelCause(ctx)
-	defer lose(nil)
+	lease.until.Store(until.UnixMilli())
+	late := time.AfterFunc(time.Until(until), func() { end(errLate) })
+	defer late.Stop()
+
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		work(held, lease)
+		<-held.Done() // one who finds nothing to do has the account all the same
 	}()
-	renewed := asked
-	for held.Err() == nil {
-		pause(held, ttl/3)
-		if held.Err() != nil {
-			break
-		}
-		began := time.Now()
-		switch err := store.Renew(held, lease, ttl); {
-		case err == nil:
-			renewed = began
-			lease.until.Store(began.Add(ttl).UnixMilli())
-		case errors.Is(err, ErrLeaseLost):
-			lose(err)
-		case time.Since(renewed) > ttl:
-			lose(fmt.Errorf("could not be renewed in time: %w", err))
+	renew := time.NewTicker(ttl / 3)
+	defer renew.Stop()
+	for working := true; working; {
+		select {
+		case <-done:
+			working = false
+		case <-renew.C:
+			began := time.Now()
+			limited, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
+			err := store.Renew(limited, lease, ttl)
+			cancel()
+			switch {
+			case err == nil:
+				until = began.Add(ttl)
+				lease.until.Store(until.UnixMilli())
+				late.Reset(time.Until(until))
+			case errors.Is(err, ErrLeaseLost):
+				end(err)
+			}
 		}
 	}
-	<-done
 	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), ttl/3)
 	defer cancel()
 	_ = store.Release(release, lease) // if this fails, the lease ends by itself within ttl
-	if ctx.Err() == nil {
-		return context.Cause(held)
-	}
-	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
+	return context.Cause(held)
 }

@@ -175,7 +175,7 @@ func (t target) find(s admin.Status) (admin.Resource, bool) {
 func (e *env) others(s admin.Status, account string) {
 	for _, a := range s.Accounts {
 		if !a.Leader && account == "" {
-			say(e.stderr, "account %s is led by another process: ask that one\n", a.Name)
+			say(e.stderr, "account %s is led by %s: ask that one\n", a.Name, leader(a))
 		}
 	}
 }

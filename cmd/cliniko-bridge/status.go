@@ -82,7 +82,7 @@ func tableStatus(e *env, s admin.Status) error {
 	for _, a := range s.Accounts {
 		switch {
 		case !a.Leader:
-			rows = append(rows, []string{a.Name, "", "led by another process"})
+			rows = append(rows, []string{a.Name, "", "led by " + leader(a)})
 		case len(a.Resources) == 0:
 			rows = append(rows, []string{a.Name, "", "nothing is followed"})
 		}
@@ -91,6 +91,14 @@ func tableStatus(e *env, s admin.Status) error {
 		}
 	}
 	return render.Table(e.stdout, e.style(), header, rows)
+}
+
+// leader is who leads an account that this process does not.
+func leader(a admin.Account) string {
+	if a.Holder == "" {
+		return "another process"
+	}
+	return "another process, " + a.Holder
 }
 
 func statusRow(account string, r admin.Resource) []string {

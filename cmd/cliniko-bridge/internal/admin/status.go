@@ -20,6 +20,8 @@ type Account struct {
 	Name string `json:"name"`
 	// Leader says that this process holds the account's lease and polls it.
 	Leader bool `json:"leader"`
+	// Holder names the process that has the account, this one or another, as host/pid/mark; "" if that is not known.
+	Holder string `json:"holder,omitempty"`
 	// RequestsPerMinute is the budget; RequestsLastMinute is what was spent of it in the last 60 s.
 	RequestsPerMinute  int        `json:"requests_per_minute"`
 	RequestsLastMinute int        `json:"requests_last_minute"`

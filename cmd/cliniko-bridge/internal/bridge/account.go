@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -59,7 +58,7 @@ func ClientConfig(a *config.Account) cliniko.Config {
 
 // run follows the account while this process has its lease.
 func (a *account) run(ctx context.Context, lease diff.Lease) {
-	client, err := cliniko.New(ClientConfig(a.cfg), a.b.shared, &ledger{a.b.store, a.cfg.Name})
+	client, err := cliniko.New(ClientConfig(a.cfg), &fence{a.b.shared, lease}, &ledger{a.b.store, lease})
 	if err != nil {
 		a.b.log.Error("the account cannot be followed", zap.String("account", a.cfg.Name), zap.Error(err))
 		return
@@ -130,23 +129,4 @@ func (a *account) running() (*cliniko.Client, *poller.Poller) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.client, a.poller
-}
-
-// ledger keeps what an account spent of its budget beside its records, so that a restart does not spend it again.
-type ledger struct {
-	store   diff.Store
-	account string
-}
-
-const (
-	ledgerNote = "budget"
-	ledgerTTL  = 2 * time.Minute
-)
-
-func (l *ledger) Spent(ctx context.Context) ([]byte, error) {
-	return l.store.Note(ctx, l.account, ledgerNote)
-}
-
-func (l *ledger) Reserve(ctx context.Context, spent []byte) error {
-	return l.store.PutNote(ctx, l.account, ledgerNote, spent, ledgerTTL)
 }

@@ -25,7 +25,6 @@ import (
 )
 
 // leaseTTL is how long an account's lease outlives a process that was killed: the longest that another waits for it.
-// It is renewed every third of that.
 const leaseTTL = 6 * time.Second
 
 // Options are what a Bridge is made of beside the configuration.
@@ -38,10 +37,11 @@ type Bridge struct {
 	cfg     *config.Config
 	log     *zap.Logger
 	key     diff.Key
-	holder  string
 	metrics metrics
 
 	accounts []*account
+	holder   string        // names this process in the store
+	leaseTTL time.Duration // leaseTTL, or less in a test
 
 	// nats, js and store are there once open has come through.
 	embedded *embedded.Server
@@ -49,6 +49,7 @@ type Bridge struct {
 	js       jetstream.JetStream
 	store    *watchedStore
 	stream   *stream
+	replica  *diff.Replica
 	template publisher.Template
 	shared   *http.Transport
 
@@ -81,7 +82,7 @@ func New(cfg *config.Config, opts Options) (*Bridge, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	b := &Bridge{
-		cfg: cfg, log: opts.Log, key: key, holder: holder(), template: template,
+		cfg: cfg, log: opts.Log, key: key, holder: holder(), leaseTTL: leaseTTL, template: template,
 		metrics: metrics{registry: registry, poller: poller.NewMetrics(registry), diff: diff.NewMetrics(registry)},
 		shared:  cliniko.NewTransport(), waiting: "it is starting",
 	}
@@ -119,14 +120,24 @@ func (b *Bridge) Run(ctx context.Context) error {
 		}
 		return err
 	}
-	b.wait("")
+	b.replica = b.newReplica()
 	b.opened.Store(true)
-	var all sync.WaitGroup
-	for _, a := range b.accounts {
-		all.Go(func() { diff.Lead(ctx, b.store, a.cfg.Name, b.holder, leaseTTL, b.log, a.run) })
-	}
-	all.Wait()
+	b.wait("")
+	b.replica.Run(ctx)
 	return nil
+}
+
+// newReplica shares the accounts with the other bridges on the store.
+func (b *Bridge) newReplica() *diff.Replica {
+	byName := make(map[string]*account, len(b.accounts))
+	names := make([]string, len(b.accounts))
+	for i, a := range b.accounts {
+		names[i], byName[a.cfg.Name] = a.cfg.Name, a
+	}
+	return diff.NewReplica(diff.ReplicaConfig{
+		Store: b.store, Holder: b.holder, Accounts: names, TTL: b.leaseTTL, Log: b.log,
+		Work: func(ctx context.Context, lease diff.Lease) { byName[lease.Account].run(ctx, lease) },
+	})
 }
 
 func (b *Bridge) open(ctx context.Context) error {

@@ -38,7 +38,8 @@ func unfit(err error) error {
 	return err
 }
 
-// OpenStore opens the store of the configuration: Redis, which it waits for, or the file under data_dir.
+// OpenStore opens the store of the configuration: Redis, or the file under data_dir. It waits for a Redis that does not answer,
+// and for another process to let go of the file.
 func OpenStore(ctx context.Context, cfg *config.Config, log *zap.Logger) (diff.Store, error) {
 	return awaitStore(ctx, cfg, log, func(string) {})
 }
@@ -46,7 +47,7 @@ func OpenStore(ctx context.Context, cfg *config.Config, log *zap.Logger) (diff.S
 // awaitStore opens it and tells waiting why it waits, each time that it has found out.
 func awaitStore(ctx context.Context, cfg *config.Config, log *zap.Logger, waiting func(string)) (diff.Store, error) {
 	if cfg.State.RedisURL.IsZero() {
-		return filestore.Open(filepath.Join(cfg.DataDir, "state.db"))
+		return openFile(ctx, filepath.Join(cfg.DataDir, "state.db"), log)
 	}
 	redisstore.LogTo(log)
 	rc := redisstore.Config{URL: cfg.State.RedisURL.Reveal(), Logger: log}
@@ -141,6 +142,25 @@ func (b *Bridge) openCheckpoints(ctx context.Context, want publisher.StreamConfi
 		return nil, nil
 	}
 	return kv, nil
+}
+
+// openFile opens the file at path. While another process has it open it waits: two bridges share accounts by Redis alone, and
+// the second one here is a spare.
+func openFile(ctx context.Context, path string, log *zap.Logger) (diff.Store, error) {
+	for said := false; ctx.Err() == nil; said = true {
+		store, err := filestore.Open(path)
+		if err == nil {
+			return store, nil
+		}
+		if !errors.Is(err, filestore.ErrInUse) {
+			return nil, err
+		}
+		if !said {
+			log.Warn("another bridge has the state file open; waiting until it stops (bridges share accounts with state.redis_url)",
+				zap.String("file", path))
+		}
+	}
+	return nil, ctx.Err()
 }
 
 // NATSDir is where the embedded server keeps its streams.

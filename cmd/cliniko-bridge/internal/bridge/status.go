@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/admin"
+	"github.com/cliniko-bridge/cliniko-bridge/diff"
 	"github.com/cliniko-bridge/cliniko-bridge/diff/redisstore"
 	"github.com/cliniko-bridge/cliniko-bridge/poller"
 )
@@ -14,8 +15,9 @@ import (
 // Status is what /status shows.
 func (b *Bridge) Status() admin.Status {
 	var s admin.Status
-	for _, a := range b.accounts {
-		out := admin.Account{Name: a.cfg.Name, RequestsPerMinute: a.cfg.RequestsPerMinute}
+	posts := b.posts()
+	for i, a := range b.accounts {
+		out := admin.Account{Name: a.cfg.Name, RequestsPerMinute: a.cfg.RequestsPerMinute, Holder: posts[i].Holder}
 		client, p := a.running()
 		if p != nil {
 			out.Leader = true
@@ -46,7 +48,8 @@ func sweepOf(s *poller.SweepStatus) *admin.Sweep {
 }
 
 // Ready returns one sentence for each reason why the bridge does not do its work: it has not come through its start,
-// NATS or the store does not answer or refuses what it is given, or the lease of an account is another's.
+// NATS or the store does not answer or refuses what it is given, or an account that is its share is not followed. What is
+// another bridge's share is that one's to follow.
 func (b *Bridge) Ready(ctx context.Context) []string {
 	b.mu.Lock()
 	waiting := b.waiting
@@ -64,15 +67,27 @@ func (b *Bridge) Ready(ctx context.Context) []string {
 		refused = []string{cmp.Or(redisstore.Refusal(err), "the store does not answer")}
 	}
 	reasons = append(reasons, refused...)
-	for _, a := range b.accounts {
+	posts := b.posts()
+	for i, a := range b.accounts {
 		switch trouble := a.troubled(); {
 		case trouble != "":
 			reasons = append(reasons, fmt.Sprintf("account %s: %s", a.cfg.Name, trouble))
-		case !a.leads():
+		case a.leads() || !posts[i].Mine:
+		case posts[i].Holder == "" || posts[i].Holder == b.holder:
 			reasons = append(reasons, fmt.Sprintf("the lease of account %s is not held", a.cfg.Name))
+		default:
+			reasons = append(reasons, fmt.Sprintf("the lease of account %s is held by %s", a.cfg.Name, posts[i].Holder))
 		}
 	}
 	return reasons
+}
+
+// posts are how the accounts stand among the bridges that share them, in their order.
+func (b *Bridge) posts() []diff.Post {
+	if !b.opened.Load() {
+		return make([]diff.Post, len(b.accounts))
+	}
+	return b.replica.Posts()
 }
 
 func (a *account) leads() bool {
