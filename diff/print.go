@@ -121,8 +121,17 @@ func linksOf(resource schemas.Resource) map[string]bool {
 
 func (p *printer) hash(b []byte) uint64 { return siphash.Hash(p.k0, p.k1, b) }
 
+// maxExtras is more than the API has in fields that nobody documented.
+const maxExtras = 250
+
 // adopt makes field one that the API is known to have.
+//
+// It goes with every shape, and so with every thin event. One record full of odd names must not burden all others, so that
+// such names are left out: their values are compared as any, but that one comes to a record is no change of it.
 func (p *printer) adopt(field string) {
+	if len(field) > maxName || len(p.extras) >= maxExtras {
+		return
+	}
 	if i, found := slices.BinarySearch(p.extras, field); !found {
 		p.extras = slices.Insert(slices.Clone(p.extras), i, field) // the old slice belongs to shapes
 		p.layout, p.layouts = nil, nil
