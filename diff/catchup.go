@@ -59,6 +59,9 @@ func (d *Differ) catchUp(ctx context.Context, r *resource) (state, int, error) {
 		d.Log.Info("read back events that the store did not have", zap.String("account", d.Account),
 			zap.String("resource", string(r.name)), zap.Int("events", c.count))
 	}
+	if len(c.aside) > 0 {
+		d.shelve(ctx, r, &schemas.Page{}, nil, &plan{setAside: c.aside})
+	}
 	r.extent, r.committed, r.caughtUp = extent, c.was, true
 	return c.st, snap.Tracked + c.count, nil
 }
@@ -92,6 +95,7 @@ type catching struct {
 	lost  bool       // the stream was read from its start, because its end is gone
 	batch []stored
 	count int // events that the store did not have
+	aside []aside
 }
 
 type stored struct {
@@ -149,7 +153,9 @@ func (c *catching) flush(ctx context.Context) error {
 		}
 		packed, sh, states, err := c.r.reprint(&s.event, before)
 		if err != nil {
-			c.d.setAside(c.r, aside{s.event.RecordID, err.Error()})
+			if len(c.aside) < maxAside {
+				c.aside = append(c.aside, aside{SetAside{ID: s.event.RecordID, List: schemas.Live, Reason: err.Error()}, !before.known})
+			}
 			continue
 		}
 		last[s.event.RecordID] = told{s.event.Sequence, states, true}

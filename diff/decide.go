@@ -1,7 +1,9 @@
 package diff
 
 import (
+	"encoding/base64"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,14 +22,19 @@ type plan struct {
 	newcomers int
 }
 
-// aside is a record that cannot be handled.
-type aside struct {
-	id     schemas.ID
-	reason string
-}
-
-// eventRoom is more than an event takes beside its record.
+// eventRoom is more than an event takes beside its record, its changed fields and its print.
 const eventRoom = 4096
+
+const tooLarge = "larger than the stream takes"
+
+// size is what an event takes of the stream, or a little more.
+func size(e *schemas.Event) int {
+	n := eventRoom + len(e.Record) + base64.StdEncoding.EncodedLen(len(e.Print))
+	for _, field := range e.Changed {
+		n += 6*len(field) + len(`"",`) // every letter of an odd name may be an escape
+	}
+	return n
+}
 
 // decide compares each record of the page with its entry. It changes nothing: the same page against the same snapshot
 // gives the same plan, with the same event ids.
@@ -39,7 +46,7 @@ func (r *resource) decide(st *state, known *known, page *schemas.Page, records [
 		rec := &records[i]
 		fresh, err := r.print(rec.ID, rec.Raw, rec.Window)
 		if err != nil {
-			p.setAside = append(p.setAside, aside{rec.ID, err.Error()})
+			p.put(page, rec.ID, known.entries[i], err.Error())
 			continue
 		}
 		r.printer.survey(rec)
@@ -51,15 +58,17 @@ func (r *resource) decide(st *state, known *known, page *schemas.Page, records [
 		if v.keep {
 			continue
 		}
-		if len(v.verbs) > 0 && !r.thin && len(rec.Raw)+eventRoom > r.maxBytes {
-			p.setAside = append(p.setAside, aside{rec.ID, "larger than the stream takes"})
+		sequence := st.Floor
+		if old != nil {
+			sequence = old.sequence
+		}
+		events := r.events(st, page, rec, &fresh, sequence, &v)
+		if slices.ContainsFunc(events, func(e schemas.Event) bool { return size(&e) > r.maxBytes }) {
+			p.put(page, rec.ID, old, tooLarge)
 			continue
 		}
-		sequence := st.Floor
 		if old == nil {
 			p.newcomers++
-		} else {
-			sequence = old.sequence
 		}
 		moved := old == nil || rec.UpdatedAt.After(old.updated)
 		switch {
@@ -71,21 +80,28 @@ func (r *resource) decide(st *state, known *known, page *schemas.Page, records [
 		case moved || fresh.states.set != old.states && old.states&gone == 0:
 			p.late = max(p.late, mark.Cursor.Sub(rec.Stamp))
 		}
-		for n, verb := range v.verbs {
-			sequence++
-			told := fresh // but for the states that the next events tell: this one may be the last that is stored
-			for _, later := range v.verbs[n+1:] {
-				told.states.set &^= verbState(later)
-			}
-			p.events = append(p.events, r.event(st, page, rec, &told, sequence, verb, v.changedBy(n, r.printer)))
-		}
-		p.entries[rec.ID] = pack(sequence, versionTime(rec, &fresh), &fresh)
+		p.events = append(p.events, events...)
+		p.entries[rec.ID] = pack(sequence+uint64(len(events)), versionTime(rec, &fresh), &fresh)
 		p.shapes[fresh.shape.number] = fresh.shape.text
 	}
 	for i, id := range page.Gone {
 		r.lose(&p, st, page, id, known.entries[len(records)+i], known)
 	}
+	at := len(records) + len(page.Gone)
+	for _, row := range page.Bad {
+		var old *entry
+		if row.ID != "" {
+			old = known.entries[at]
+			at++
+		}
+		p.setAside = append(p.setAside, badRow(page.Feed, row, old))
+	}
 	return p
+}
+
+// put sets a record of page aside. old is its entry, nil if it has none.
+func (p *plan) put(page *schemas.Page, id schemas.ID, old *entry, reason string) {
+	p.setAside = append(p.setAside, aside{SetAside{ID: id, List: page.Feed, Reason: reason}, old == nil})
 }
 
 // lose tells that a record is gone, if it is one that we know and have not told as deleted. Its entry stays, so that it is
@@ -102,13 +118,18 @@ func (r *resource) lose(p *plan, st *state, page *schemas.Page, id schemas.ID, o
 	if s == nil {
 		s = &shape{}
 	}
-	p.events = append(p.events, schemas.Event{
+	e := schemas.Event{
 		ID:      eventID(r.account, r.name, id, last.sequence, last.whole),
 		Account: r.account, Resource: r.name, RecordID: id, Verb: schemas.Deleted, Sequence: last.sequence,
 		// Nobody says when it went: it is when it was found to be gone.
 		Time: page.ReadAt.UTC().Truncate(time.Second), ObservedAt: page.ReadAt,
 		Began: st.Began, Print: sealPrint(s, packed),
-	})
+	}
+	if size(&e) > r.maxBytes {
+		p.put(page, id, old, tooLarge) // by the names of its fields alone
+		return
+	}
+	p.events = append(p.events, e)
 	p.entries[id] = packed
 }
 
@@ -248,6 +269,20 @@ func (r *resource) meet(st *state, page *schemas.Page, rec *schemas.Record, fres
 	default:
 		return verdict{verbs: []schemas.Verb{schemas.Updated}}
 	}
+}
+
+// events are those of a verdict, in their order. sequence is that of the record's last event before them.
+func (r *resource) events(st *state, page *schemas.Page, rec *schemas.Record, fresh *fingerprint, sequence uint64, v *verdict) []schemas.Event {
+	var list []schemas.Event
+	for n, verb := range v.verbs {
+		sequence++
+		told := *fresh // but for the states that the next events tell: this one may be the last that is stored
+		for _, later := range v.verbs[n+1:] {
+			told.states.set &^= verbState(later)
+		}
+		list = append(list, r.event(st, page, rec, &told, sequence, verb, v.changedBy(n, r.printer)))
+	}
+	return list
 }
 
 func (r *resource) event(st *state, page *schemas.Page, rec *schemas.Record, fresh *fingerprint, sequence uint64,

@@ -44,6 +44,8 @@ type Differ struct {
 	mu        sync.Mutex
 	resources map[schemas.Resource]*resource // guarded by mu
 	lossSaid  time.Time                      // guarded by mu; when it was said last that the stream has lost events
+
+	asides asides
 }
 
 // New makes a Differ. It asks nothing of store or publisher yet.
@@ -71,8 +73,6 @@ type resource struct {
 	caughtUp bool
 	extent   schemas.Extent // of the stream, when it was last compared
 	keeping  keeping
-	// aside are the records that were set aside, with the reason: each is logged once.
-	aside map[schemas.ID]string
 }
 
 func (d *Differ) resource(name schemas.Resource) *resource {
@@ -99,6 +99,7 @@ func (d *Differ) Standing(ctx context.Context, name schemas.Resource) (schemas.S
 	r := d.resource(name)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	d.loadAsides(ctx)
 	st, tracked, err := d.catchUp(ctx, r)
 	if err == nil && st.Revision > 0 && st.Scheme != r.printer.scheme {
 		d.Log.Warn("the fingerprint key, the canonical form or the edition of the API is another one than before: "+
@@ -147,11 +148,16 @@ func (d *Differ) round(ctx context.Context, r *resource, page *schemas.Page, out
 		return ErrStanding
 	}
 	records := once(page.Records)
-	ids := make([]schemas.ID, len(records), len(records)+len(page.Gone))
+	ids := make([]schemas.ID, len(records), len(records)+len(page.Gone)+len(page.Bad))
 	for i := range records {
 		ids[i] = records[i].ID
 	}
 	ids = append(ids, page.Gone...)
+	for i := range page.Bad {
+		if id := page.Bad[i].ID; id != "" {
+			ids = append(ids, id)
+		}
+	}
 	snap, err := d.Store.Load(ctx, d.Account, r.name, ids)
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
@@ -183,9 +189,6 @@ func (d *Differ) round(ctx context.Context, r *resource, page *schemas.Page, out
 		mark.Horizon = was.Horizon
 	}
 	plan := r.decide(&next, r.recall(&next, snap), page, records)
-	for _, a := range plan.setAside {
-		d.setAside(r, a)
-	}
 	out.SetAside, out.Tracked = len(plan.setAside), snap.Tracked+plan.newcomers
 	next.Marks[name] = mark
 
@@ -203,19 +206,21 @@ func (d *Differ) round(ctx context.Context, r *resource, page *schemas.Page, out
 	// 4. Commit fingerprints, sequences, the mark and the stream's sequence in one step, under the lease. If we stop
 	// before it or it is refused, all of it is as after step 3. If it is done and its reply is lost, catchUp sees
 	// the new state, and the page, coming again, finds nothing to tell.
-	if len(plan.entries) == 0 && st.Revision > 0 && st.Marks[name] == mark {
-		d.keep(ctx, r, &st, page)
-		return nil // a page without news, which is most of them, commits nothing
-	}
-	if err := d.commit(ctx, r, snap.State, next, plan.entries, plan.shapes, page.Total); err != nil {
-		return err
+	// A page without news, which is most of them, writes nothing.
+	now := &st
+	if len(plan.entries) > 0 || st.Revision == 0 || st.Marks[name] != mark {
+		if err := d.commit(ctx, r, snap.State, next, plan.entries, plan.shapes, page.Total); err != nil {
+			return err
+		}
+		now = &next
 	}
 
 	// 5. Keep how far the feeds were read beside the stream, now and then. To stop before it leaves an older checkpoint,
 	// which costs nothing as long as the store is there.
-	d.keep(ctx, r, &next, page)
+	d.keep(ctx, r, now, page)
 
-	// 6. Count. To stop here loses a number on a page for operators.
+	// 6. Count, and list what was set aside. To stop here loses something on a page for operators.
+	d.shelve(ctx, r, page, records, &plan)
 	out.Late, out.Missed = plan.late, plan.missed
 	d.count(plan.events, out)
 	return nil
@@ -307,22 +312,6 @@ func once(records []schemas.Record) []schemas.Record {
 	return out
 }
 
-// maxAside bounds how many records a resource remembers to have set aside.
-const maxAside = 1000
-
-func (d *Differ) setAside(r *resource, a aside) {
-	if r.aside[a.id] == a.reason {
-		return
-	}
-	if r.aside == nil || len(r.aside) >= maxAside {
-		r.aside = make(map[schemas.ID]string)
-	}
-	r.aside[a.id] = a.reason
-	d.Metrics.setAside.WithLabelValues(string(r.name)).Inc()
-	d.Log.Error("a record cannot be handled and is set aside until it changes", zap.String("account", d.Account),
-		zap.String("resource", string(r.name)), zap.String("id", string(a.id)), zap.String("reason", a.reason))
-}
-
 func (d *Differ) count(events []schemas.Event, out *schemas.Outcome) {
 	if len(events) > 0 && out.Events == nil {
 		out.Events = make(map[schemas.Verb]int)
@@ -340,6 +329,7 @@ type Metrics struct {
 	events    *prometheus.CounterVec
 	delay     *prometheus.HistogramVec
 	setAside  *prometheus.CounterVec
+	aside     *prometheus.GaugeVec
 	drift     drift
 	recovered *prometheus.CounterVec
 	refused   prometheus.Counter
@@ -358,8 +348,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Buckets: []float64{1, 2, 5, 10, 15, 30, 60, 120, 300, 900, 3600, 6 * 3600, 24 * 3600},
 		}, []string{"resource"}),
 		setAside: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: ns, Name: "records_set_aside_total", Help: "Records that could not be handled.",
+			Namespace: ns, Name: "records_set_aside_total", Help: "Records, and rows that are no record, that could not be handled.",
 		}, []string{"resource"}),
+		aside: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: ns, Name: "records_set_aside", Help: "Records that cannot be handled as they are now; /status names them.",
+		}, []string{"account", "resource"}),
 		drift: drift{changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: ns, Name: "api_field_changes_total",
 			Help: "Fields of the API that are not as documented, each once: appeared, vanished or retyped.",
@@ -372,6 +365,6 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Namespace: ns, Name: "pages_refused_total", Help: "Pages read again because stream or store had moved meanwhile.",
 		}),
 	}
-	reg.MustRegister(m.events, m.delay, m.setAside, m.drift.changes, m.recovered, m.refused)
+	reg.MustRegister(m.events, m.delay, m.setAside, m.aside, m.drift.changes, m.recovered, m.refused)
 	return m
 }

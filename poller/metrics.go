@@ -6,7 +6,6 @@ import "github.com/prometheus/client_golang/prometheus"
 type Metrics struct {
 	requests  *prometheus.CounterVec
 	failures  *prometheus.CounterVec
-	badRows   *prometheus.CounterVec
 	late      prometheus.Histogram
 	missed    *prometheus.CounterVec
 	held      *prometheus.GaugeVec
@@ -25,9 +24,6 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: ns, Name: "poll_failures_total", Help: "Polls that did not come through, by the class of the error.",
 		}, []string{"resource", "class"}),
-		badRows: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: ns, Name: "bad_rows_total", Help: "Rows of the API that are no record: no id, no stamp.",
-		}, []string{"resource"}),
 		fallbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: ns, Name: "fallbacks_total", Help: "Lists found to refuse a sort or a filter, which are read without it since.",
 		}, []string{"resource", "without"}),
@@ -49,6 +45,6 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"resource", "outcome"}),
 		progress: newProgressGauges(ns),
 	}
-	reg.MustRegister(m.requests, m.failures, m.badRows, m.fallbacks, m.late, m.missed, m.held, m.sweeps, m.progress)
+	reg.MustRegister(m.requests, m.failures, m.fallbacks, m.late, m.missed, m.held, m.sweeps, m.progress)
 	return m
 }

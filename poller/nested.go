@@ -20,8 +20,10 @@ func (r *reader) nestedStep(stop, work context.Context, w *walk) error {
 		if err := r.stands(work, w); err != nil {
 			return err
 		}
-		if len(rows.Records) > 0 {
-			if _, err := r.accept(work, r.walkPage(w, rows.Records, w.after)); err != nil {
+		if rows.Rows() > 0 {
+			page := r.walkPage(w, rows.Records, w.after)
+			page.Bad = rows.Bad
+			if _, err := r.accept(work, page); err != nil {
 				return err
 			}
 		}

@@ -56,7 +56,7 @@ func (b *badList) List(ctx context.Context, q cliniko.Query) (cliniko.Page, erro
 	var good []schemas.Record
 	for _, rec := range p.Records {
 		if b.bad[rec.ID] {
-			p.Bad = append(p.Bad, cliniko.BadRow{ID: rec.ID, Stamp: rec.Stamp, Reason: "updated_at is not a time"})
+			p.Bad = append(p.Bad, schemas.BadRow{ID: rec.ID, Stamp: rec.Stamp, Reason: "updated_at is not a time"})
 		} else {
 			good = append(good, rec)
 		}

@@ -26,6 +26,7 @@ func (r *reader) open(ctx context.Context) error {
 			w := window{from: opening.Began, lane: r.lane, deep: true}
 			err = r.second(ctx, w, func(p *cliniko.Page) error {
 				opening.Records = append(opening.Records, p.Records...)
+				opening.Bad = append(opening.Bad, p.Bad...)
 				return nil
 			})
 			if err != nil {

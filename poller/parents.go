@@ -74,7 +74,7 @@ func rising(ids func(func(schemas.ID) bool)) []schemas.ID {
 
 // beside is a reader of another list on behalf of the resource.
 func (r *reader) beside(feed schemas.Feed) *reader {
-	return &reader{resource: r.resource, feed: feed, lane: r.lane, aside: r.aside}
+	return &reader{resource: r.resource, feed: feed, lane: r.lane}
 }
 
 // below is the feed's address for one parent.

@@ -31,8 +31,7 @@ type reader struct {
 	deep   deepRead
 	whole  wholeSecond
 	size   size
-	asked  int // rows asked for at last
-	aside  map[cliniko.BadRow]bool
+	asked  int    // rows asked for at last
 	lesser lesser // of a single object; see single.go
 
 	walk   *walk    // the first one, while it is under way; owned by the baselines
@@ -68,13 +67,7 @@ func (r *reader) list(ctx context.Context, q cliniko.Query) (cliniko.Page, error
 			r.log.Warn("the list refuses a filter; what it hides is not seen this way", zap.String("feed", r.feed.Name), zap.Error(refusal))
 		}
 	}
-	if err != nil {
-		return page, err
-	}
-	for _, bad := range page.Bad {
-		r.setAside(bad)
-	}
-	return page, nil
+	return page, err
 }
 
 // send sends one request, as it is.
@@ -83,23 +76,6 @@ func (r *reader) send(ctx context.Context, q cliniko.Query) (cliniko.Page, error
 	r.size.note(err)
 	r.metrics.requests.WithLabelValues(q.Lane.String(), outcome(err)).Inc()
 	return page, err
-}
-
-// maxAside bounds how many rows a reader remembers to have set aside.
-const maxAside = 1000
-
-// setAside says once that a row is no record; it comes again with every look at it.
-func (r *reader) setAside(bad cliniko.BadRow) {
-	if r.aside[bad] {
-		return
-	}
-	if len(r.aside) >= maxAside {
-		clear(r.aside)
-	}
-	r.aside[bad] = true
-	r.metrics.badRows.WithLabelValues(string(r.spec.Resource)).Inc()
-	r.log.Error("a row is no record and is set aside until it changes", zap.String("feed", r.feed.Name),
-		zap.String("id", string(bad.ID)), zap.String("reason", bad.Reason))
 }
 
 // filters are those of a query with the feed's own before them.
@@ -123,7 +99,8 @@ func parseFilters(texts []string) []cliniko.Filter {
 // page is what of p goes to the sink.
 func (r *reader) page(p *cliniko.Page, mark schemas.Mark) schemas.Page {
 	return schemas.Page{
-		Feed: r.feed.Name, Records: p.Records, Mark: mark, Total: max(p.Total, 0), Date: p.Date, Implies: r.feed.Implies,
+		Feed: r.feed.Name, Records: p.Records, Bad: p.Bad, Mark: mark, Total: max(p.Total, 0), Date: p.Date,
+		Implies: r.feed.Implies,
 	}
 }
 

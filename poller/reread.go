@@ -87,10 +87,10 @@ func (s *sweep) hand(ctx context.Context, r *reader, p *cliniko.Page) error {
 			old = append(old, rec)
 		}
 	}
-	if len(old) == 0 {
+	if len(old) == 0 && len(p.Bad) == 0 {
 		return nil
 	}
-	out, err := r.accept(ctx, schemas.Page{Feed: r.feed.Name, Implies: r.feed.Implies, Mark: mark, Swept: true, Records: old})
+	out, err := r.accept(ctx, schemas.Page{Feed: r.feed.Name, Implies: r.feed.Implies, Mark: mark, Swept: true, Records: old, Bad: p.Bad})
 	s.status.Missed += out.Missed
 	s.count()
 	return err

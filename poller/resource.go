@@ -91,7 +91,7 @@ func newResource(c *Config, spec schemas.Spec, schedule cron.Schedule) *resource
 		if i == 0 {
 			lane = cliniko.LaneLive
 		}
-		r.readers = append(r.readers, &reader{resource: r, feed: feed, lane: lane, aside: make(map[cliniko.BadRow]bool), progress: progress{left: -1, rows: mostRows}})
+		r.readers = append(r.readers, &reader{resource: r, feed: feed, lane: lane, progress: progress{left: -1, rows: mostRows}})
 	}
 	return r
 }

@@ -22,6 +22,13 @@ type Record struct {
 	Window    *Window   // of a record of free slots; nil for every other
 }
 
+// A BadRow is a row of a list that is no record: it has no id or no stamp that can be read, or is no object.
+type BadRow struct {
+	ID     ID        // "" if it has none that can be read
+	Stamp  time.Time // as Record.Stamp; zero if it has none that can be read
+	Reason string    // "no id": a constant text, never a value of the row
+}
+
 // A Window is the stretch of time whose free slots a record holds. A slot that passes out of it, or comes into it at its far
 // end, is no change of the record.
 type Window struct {
@@ -91,6 +98,8 @@ type Standing struct {
 type Page struct {
 	Resource Resource
 	Records  []Record // in the order in which the feed gave them; an ID may stand in it more than once
+	// Bad are rows of the same answer that are no records. They are set aside.
+	Bad []BadRow
 	// Opening says that this is the first look at the resource: its records exist already and are no news. Began must
 	// be set with it.
 	Opening bool
@@ -133,7 +142,7 @@ type Outcome struct {
 	// Late is how far behind the feed's committed cursor the oldest news of the page was: the lateness with which
 	// rows show. 0 if nothing was late.
 	Late time.Duration
-	// SetAside is how many records could not be handled.
+	// SetAside is how many records and rows of the page could not be handled.
 	SetAside int
 	// Missed is how many records of a page that was Swept are news which following the feed should have found: they are
 	// new or have moved, and are stamped before the stretch that is read again and again.

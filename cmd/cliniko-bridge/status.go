@@ -113,8 +113,12 @@ func statusRow(account string, r admin.Resource) []string {
 	if r.Sweep != nil {
 		sweep = r.Sweep.String()
 	}
+	tracked := strconv.Itoa(r.Tracked)
+	if r.SetAsideCount > 0 {
+		tracked += fmt.Sprintf(", %d set aside", r.SetAsideCount)
+	}
 	return []string{
-		account, string(r.Name), baseline, strconv.Itoa(r.Tracked), r.Cursor.String(), r.LastPoll.String(),
+		account, string(r.Name), baseline, tracked, r.Cursor.String(), r.LastPoll.String(),
 		eventCounts(r.Events), sweep, r.LastError,
 	}
 }

@@ -117,7 +117,7 @@ func (r *reader) rows(page *Page, key, stamp string) error {
 			if err := r.dec.SkipValue(); err != nil {
 				return err
 			}
-			page.Bad = append(page.Bad, BadRow{Reason: "not an object"})
+			page.Bad = append(page.Bad, schemas.BadRow{Reason: "not an object"})
 			continue
 		}
 		record, reason, err := r.row(stamp)
@@ -125,7 +125,7 @@ func (r *reader) rows(page *Page, key, stamp string) error {
 		case err != nil:
 			return err
 		case reason != "":
-			page.Bad = append(page.Bad, BadRow{ID: record.ID, Stamp: record.Stamp, Reason: reason})
+			page.Bad = append(page.Bad, schemas.BadRow{ID: record.ID, Stamp: record.Stamp, Reason: reason})
 		default:
 			page.Records = append(page.Records, record)
 		}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
 const stamped = `"updated_at":"2026-05-02T09:00:00Z"`
@@ -79,20 +81,20 @@ func TestIDsAreExact(t *testing.T) {
 func TestABadRowDoesNotHarmTheOthers(t *testing.T) {
 	for _, tt := range []struct {
 		row  string
-		want BadRow
+		want schemas.BadRow
 	}{
-		{`null`, BadRow{Reason: "not an object"}},
-		{`[1]`, BadRow{Reason: "not an object"}},
-		{`"x"`, BadRow{Reason: "not an object"}},
-		{`{}`, BadRow{Reason: "no id"}},
-		{`{` + stamped + `}`, BadRow{Stamp: time.Date(2026, 5, 2, 9, 0, 0, 0, time.UTC), Reason: "no id"}},
-		{`{"id":3}`, BadRow{ID: "3", Reason: "no updated_at"}},
-		{`{"id":3,"updated_at":null}`, BadRow{ID: "3", Reason: "no updated_at"}},
-		{`{"id":3,"updated_at":""}`, BadRow{ID: "3", Reason: "updated_at is not a time"}},
-		{`{"id":3,"updated_at":1774606000}`, BadRow{ID: "3", Reason: "updated_at is not a time"}},
-		{`{"id":3,"updated_at":"2026-05-02"}`, BadRow{ID: "3", Reason: "updated_at is not a time"}},
-		{`{"id":3,"updated_at":"2026-13-02T09:00:00Z"}`, BadRow{ID: "3", Reason: "updated_at is not a time"}},
-		{`{"in":{"id":3,` + stamped + `}}`, BadRow{Reason: "no id"}},
+		{`null`, schemas.BadRow{Reason: "not an object"}},
+		{`[1]`, schemas.BadRow{Reason: "not an object"}},
+		{`"x"`, schemas.BadRow{Reason: "not an object"}},
+		{`{}`, schemas.BadRow{Reason: "no id"}},
+		{`{` + stamped + `}`, schemas.BadRow{Stamp: time.Date(2026, 5, 2, 9, 0, 0, 0, time.UTC), Reason: "no id"}},
+		{`{"id":3}`, schemas.BadRow{ID: "3", Reason: "no updated_at"}},
+		{`{"id":3,"updated_at":null}`, schemas.BadRow{ID: "3", Reason: "no updated_at"}},
+		{`{"id":3,"updated_at":""}`, schemas.BadRow{ID: "3", Reason: "updated_at is not a time"}},
+		{`{"id":3,"updated_at":1774606000}`, schemas.BadRow{ID: "3", Reason: "updated_at is not a time"}},
+		{`{"id":3,"updated_at":"2026-05-02"}`, schemas.BadRow{ID: "3", Reason: "updated_at is not a time"}},
+		{`{"id":3,"updated_at":"2026-13-02T09:00:00Z"}`, schemas.BadRow{ID: "3", Reason: "updated_at is not a time"}},
+		{`{"in":{"id":3,` + stamped + `}}`, schemas.BadRow{Reason: "no id"}},
 	} {
 		body := `{"x":[{"id":1,` + stamped + `},` + tt.row + `,{"id":2,` + stamped + `}]}`
 		page, err := decodePage([]byte(body), "x", "updated_at")

@@ -42,7 +42,7 @@ func At(field, op string, t time.Time) Filter {
 type Page struct {
 	Records []schemas.Record
 	// Bad are the rows that are no record: no id, no stamp, no object. The others do not suffer for them.
-	Bad []BadRow
+	Bad []schemas.BadRow
 	// Total is total_entries, -1 if the answer has none.
 	Total int
 	// Next says that the answer links to a further page.
@@ -53,13 +53,6 @@ type Page struct {
 
 // Rows is how many rows the page had, bad ones included.
 func (p *Page) Rows() int { return len(p.Records) + len(p.Bad) }
-
-// A BadRow is a row that is no record.
-type BadRow struct {
-	ID     schemas.ID // "" if it has none that can be read
-	Stamp  time.Time  // zero if it has none that can be read
-	Reason string     // "no id": never a value of the row but its id
-}
 
 // A Lane is a class of requests. The higher lanes are served first; a lane that asks for nothing leaves its share
 // to the others.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/cliniko-bridge/cliniko-bridge/diff"
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
@@ -40,7 +41,11 @@ func sample() Status {
 		Resources: []Resource{{
 			Name: "patients", Baseline: BaselineComplete, Tracked: 10412, Cursor: Time{at},
 			LastPoll: Time{at.Add(time.Minute)}, NextPoll: Time{at.Add(75 * time.Second)},
-			Events: map[schemas.Verb]int{schemas.Created: 3, schemas.Updated: 71},
+			Events: map[schemas.Verb]int{schemas.Created: 3, schemas.Updated: 71}, SetAsideCount: 2,
+			SetAside: []diff.SetAside{
+				{ID: "343589", List: "live", Reason: "larger than the stream takes", Since: at.UTC().Truncate(time.Second)},
+				{List: "deleted", Stamp: "2027-03-27T09:59:00Z", Reason: "no id", Since: at.UTC().Truncate(time.Second)},
+			},
 		}, {
 			Name: "appointments", Baseline: BaselineRunning, BaselineLeft: 5500, BaselineSecondsLeft: 70, Tracked: 400,
 			Sweep: &Sweep{
@@ -131,6 +136,7 @@ func TestPage(t *testing.T) {
 		"1.2.3", "northside", "patients", "10412", "2027-03-27T10:03:57Z", "never", "3 created 71 updated",
 		`href="/healthz"`, `href="/readyz"`, `href="/metrics"`, `href="/status"`, "61 requests in the last minute, of 180",
 		"running, 5500 left", "running, 3 deleted, 1 missed, 812 held, GET /appointments: 503",
+		"10412, 2 set aside", "343589 (live list): larger than the stream takes", "a row of 2027-03-27T09:59:00Z (deleted list): no id",
 		html.EscapeString("<script>"), "the list of deleted records answers 403",
 	} {
 		if !strings.Contains(body, want) {

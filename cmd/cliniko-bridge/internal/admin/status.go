@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cliniko-bridge/cliniko-bridge/diff"
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
@@ -48,6 +49,10 @@ type Resource struct {
 	LastError string `json:"last_error"`
 	// Notes are sentences about what else is set aside, or read in another way than usual. They go when that is over.
 	Notes []string `json:"notes,omitempty"`
+	// SetAsideCount is how many records cannot be handled as they are now, about; nothing is told of them. SetAside are
+	// the newest of them, a hundred at most.
+	SetAsideCount int             `json:"set_aside_count,omitempty"`
+	SetAside      []diff.SetAside `json:"set_aside,omitempty"`
 	// Events counts what was published since the process began, by verb.
 	Events map[schemas.Verb]int `json:"events"`
 	// Sweep is the search for what is gone or was missed; nil if there never was one.

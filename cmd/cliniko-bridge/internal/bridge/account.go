@@ -23,6 +23,7 @@ type account struct {
 	mu     sync.Mutex // guards the following, which are there while the lease is held
 	client *cliniko.Client
 	poller *poller.Poller
+	differ *diff.Differ
 	// trouble is why the account cannot be followed although the lease is held, "" if nothing is the matter.
 	trouble string
 }
@@ -67,7 +68,7 @@ func (a *account) run(ctx context.Context, lease diff.Lease) {
 	if err != nil {
 		return // asked to stop
 	}
-	defer a.set(nil, nil)
+	defer a.set(nil, nil, nil)
 	for again := true; again; {
 		found, again = a.follow(ctx, lease, client, found)
 	}
@@ -87,6 +88,7 @@ func (a *account) follow(ctx context.Context, lease diff.Lease, client *cliniko.
 		Thin:     a.b.cfg.Events.Data == config.DataThin,
 		Log:      a.b.log, Metrics: a.b.metrics.diff,
 	})
+	defer differ.Close()
 	watch := newEditionWatch(a, client)
 	var sink poller.Sink = differ
 	if a.cfg.API == config.APIAuto {
@@ -105,7 +107,7 @@ func (a *account) follow(ctx context.Context, lease diff.Lease, client *cliniko.
 		a.b.log.Error("the account cannot be followed", zap.String("account", a.cfg.Name), zap.Error(err))
 		return found, false
 	}
-	a.set(client, p)
+	a.set(client, p, differ)
 	if a.cfg.API != config.APIAuto {
 		p.Run(ctx)
 		return found, false
@@ -119,10 +121,10 @@ func (a *account) follow(ctx context.Context, lease diff.Lease, client *cliniko.
 	return next, changed
 }
 
-func (a *account) set(c *cliniko.Client, p *poller.Poller) {
+func (a *account) set(c *cliniko.Client, p *poller.Poller, d *diff.Differ) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.client, a.poller = c, p
+	a.client, a.poller, a.differ = c, p, d
 }
 
 func (a *account) running() (*cliniko.Client, *poller.Poller) {

@@ -28,7 +28,7 @@ nats: {url: %q, subject: "cliniko.{account}.{resource}.{verb}"}
 data_dir: %q
 `, clinic.Key(), api.URL, server.URL(), t.TempDir()))
 	within(t, time.Minute, "the baseline", func() bool { return complete(b) })
-	return &scene{account: "default", resource: "patients", clinic: clinic}, server.JetStream(t)
+	return &scene{bridge: b, account: "default", resource: "patients", clinic: clinic}, server.JetStream(t)
 }
 
 func TestAStreamThatIsDeletedIsMadeAgain(t *testing.T) {

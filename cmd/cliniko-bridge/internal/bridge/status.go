@@ -10,6 +10,7 @@ import (
 	"github.com/cliniko-bridge/cliniko-bridge/diff"
 	"github.com/cliniko-bridge/cliniko-bridge/diff/redisstore"
 	"github.com/cliniko-bridge/cliniko-bridge/poller"
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
 // Status is what /status shows.
@@ -25,10 +26,12 @@ func (b *Bridge) Status() admin.Status {
 			out.RequestsPerMinute = stats.PerMinute
 			out.RequestsLastMinute = stats.Total()
 			for _, r := range p.Status() {
+				aside := a.setAside(r.Resource)
 				out.Resources = append(out.Resources, admin.Resource{
 					Name: r.Resource, Baseline: r.Baseline, Tracked: r.Tracked, Cursor: admin.Time{Time: r.Cursor},
 					LastPoll: admin.Time{Time: r.LastPoll}, NextPoll: admin.Time{Time: r.NextPoll},
 					LastError: r.LastError, Notes: r.Notes, Events: r.Events, Sweep: sweepOf(r.Sweep),
+					SetAsideCount: aside.Count, SetAside: aside.Newest,
 					BaselineLeft: max(r.Remaining, 0), BaselineSecondsLeft: max(int(r.TimeLeft/time.Second), 0),
 				})
 			}
@@ -36,6 +39,16 @@ func (b *Bridge) Status() admin.Status {
 		s.Accounts = append(s.Accounts, out)
 	}
 	return s
+}
+
+// setAside is what the account's differ has set aside, nothing if there is none.
+func (a *account) setAside(resource schemas.Resource) diff.Asides {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.differ == nil {
+		return diff.Asides{}
+	}
+	return a.differ.SetAside(resource)
 }
 
 func sweepOf(s *poller.SweepStatus) *admin.Sweep {

@@ -51,6 +51,7 @@ func (r *Report) redis(ctx context.Context, url string, accounts []config.Accoun
 	}
 	r.facts(facts)
 	r.sweeps(ctx, s, accounts)
+	r.setAside(ctx, s, accounts)
 }
 
 // facts holds Redis's settings against what the store needs.
@@ -113,6 +114,7 @@ func (r *Report) file(ctx context.Context, path string, accounts []config.Accoun
 	}
 	var held Report
 	held.sweeps(ctx, s, accounts)
+	held.setAside(ctx, s, accounts)
 	if s.Close() != nil {
 		r.bad("store", "%s cannot be closed", path)
 	} else {
