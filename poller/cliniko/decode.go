@@ -103,6 +103,10 @@ func (r *reader) object(member func(name []byte) error) ([]byte, error) {
 	return r.body[start:end:end], nil
 }
 
+// maxRows is far more than a list gives at once, whatever it is asked for: 100, by its documentation. A row of two bytes
+// becomes a hundred here, so that a body that is all rows would take a hundred times its size.
+const maxRows = 10_000
+
 // rows reads the array of a list.
 func (r *reader) rows(page *Page, key, stamp string) error {
 	if r.dec.PeekKind() != '[' {
@@ -113,6 +117,9 @@ func (r *reader) rows(page *Page, key, stamp string) error {
 	}
 	page.Records, page.Bad = nil, nil
 	for r.dec.PeekKind() != ']' {
+		if page.Rows() == maxRows {
+			return fmt.Errorf("more than %d rows", maxRows)
+		}
 		if r.dec.PeekKind() != '{' {
 			if err := r.dec.SkipValue(); err != nil {
 				return err

@@ -166,6 +166,8 @@ func TestWhatIsNotTheListIsRefused(t *testing.T) {
 		{`{"x":[{"id":1,}]}`, "not JSON at byte 13"},
 		{`{"x":[],"links":{"next":Smith}}`, "not JSON at byte 24"},
 		{`{"x":[],"total_entries":Smith}`, "not JSON at byte 24"},
+		{`{"x":[` + strings.Repeat("0,", 10_000) + `0]}`, "more than 10000 rows"},
+		{`{"x":[` + strings.Repeat("{},", 10_000) + `0]}`, "more than 10000 rows"},
 	} {
 		page, err := decodePage([]byte(tt.body), "x", "updated_at")
 		if err == nil || err.Error() != tt.want || page.Rows() != 0 {
