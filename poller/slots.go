@@ -198,14 +198,18 @@ func rowsObject(key string, rows [][]byte) []byte {
 	return append(b, "]}"...)
 }
 
-// mostPages is more than any list of free slots or of services has.
-const mostPages = 50
+// More than any list of free slots or of services has.
+const (
+	mostPages = 50
+	mostBytes = 8 << 20
+)
 
 // pages reads the rows of a list whose rows have no ids, page by page: it is computed, and does not move as others do.
 // date is the API's clock at the first page.
 func (r *reader) pages(stop, work context.Context, lane cliniko.Lane, path, key string, params []cliniko.Parameter,
 ) (rows [][]byte, date time.Time, err error) {
-	for n := 1; n <= mostPages; n++ {
+	size := 0
+	for n := 1; n <= mostPages && size <= mostBytes; n++ {
 		all := append(slices.Clone(params),
 			cliniko.Parameter{Name: "page", Value: strconv.Itoa(n)}, cliniko.Parameter{Name: "per_page", Value: strconv.Itoa(mostRows)})
 		raw, at, err := r.paid(stop, work, cliniko.Query{Path: path, Lane: lane, Parameters: all})
@@ -215,6 +219,7 @@ func (r *reader) pages(stop, work context.Context, lane cliniko.Lane, path, key 
 		if n == 1 {
 			date = at
 		}
+		size += len(raw)
 		var body map[string]json.RawMessage
 		var page []json.RawMessage
 		total := 0

@@ -138,6 +138,19 @@ func TestPagesOfFreeSlots(t *testing.T) {
 	}
 }
 
+// Nor is one whose pages are enormous read to its fiftieth: all of them are held at once.
+func TestEnormousPagesOfFreeSlots(t *testing.T) {
+	asked := 0
+	src := office(func(string, string, int) (string, error) {
+		asked++
+		return `{"total_entries":1000000,"available_times":["` + strings.Repeat("x", 1<<20) + `"]}`, nil
+	})
+	r := walker(src, newSink(t), "available_times", zap.NewNop())
+	if _, _, err := r.pages(t.Context(), t.Context(), cliniko.LaneSide, "/available_times", "available_times", nil); err == nil || asked > 10 {
+		t.Errorf("%d pages were read, %v", asked, err)
+	}
+}
+
 // An account whose zone nobody tells is read by UTC, which is said once.
 func TestAnUnknownZoneIsUTC(t *testing.T) {
 	for name, settings := range map[string]string{"no name": `{"account":{}}`, "another name": `{"account":{"time_zone":"Atlantis"}}`, "no settings": ""} {
