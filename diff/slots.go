@@ -27,6 +27,9 @@ const slotsField = "available_times"
 // unknownLead is within which time a slot may have become too late to book, where the lead time is not known.
 const unknownLead = 24 * time.Hour
 
+// mostSearched is how long a stretch is searched for a slot that is missing. A window has 7 days, and a zone's hours.
+const mostSearched = 31 * 24 * time.Hour
+
 var errSlots = errors.New("no free slots, each with its start")
 
 type slots struct {
@@ -124,7 +127,11 @@ func (s *slots) changed(tags []byte, f *fingerprint) bool {
 	if len(missing) == 0 {
 		return false
 	}
-	for start := s.From.Truncate(time.Minute); start.Before(until); start = start.Add(time.Minute) {
+	from := s.From
+	if far := until.Add(-mostSearched); from.Before(far) {
+		from = far // a clock or a store that is years off would cost an hour of hashing
+	}
+	for start := from.Truncate(time.Minute); start.Before(until); start = start.Add(time.Minute) {
 		if missing[f.slotTag(start)] && !s.passes(start) {
 			return true
 		}

@@ -106,3 +106,18 @@ func TestSlotsThatCannotBeRead(t *testing.T) {
 		}
 	}
 }
+
+// An API's clock or a store that is years off is searched no further than a month: each minute of two thousand years would take
+// most of one. What is missing in that month is found.
+func TestAClockThatIsYearsOffIsNotSearched(t *testing.T) {
+	b := newBench(t)
+	years := slotsAt(false, 5, 10_000, 120, 200)
+	years.Records[0].Window.From = time.Time{}
+	b.accept(t, slotsAt(true, 0, 10_000, 120, 200, 230))
+	began := time.Now()
+	b.accept(t, years)
+	b.wantTold(t, "updated 1-2-3#1 available_times")
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
