@@ -24,7 +24,7 @@ func FuzzNotes(f *testing.F) {
 	f.Fuzz(func(t *testing.T, note []byte) {
 		store := difftest.NewMemory()
 		ctx := t.Context()
-		a := &account{b: &Bridge{store: store, log: zap.NewNop()}, cfg: &config.Account{Name: "northside"}}
+		a := &account{b: &Bridge{store: &watchedStore{Store: store}, log: zap.NewNop()}, cfg: &config.Account{Name: "northside"}}
 		for _, name := range []string{sweepNote, editionNote} {
 			if err := store.PutNote(ctx, "northside", name, note, 0); err != nil {
 				t.Fatal(err)
