@@ -29,7 +29,7 @@ state: {redis_url: %q, fingerprint_key: 0123456789abcdef0123456789abcdef}
 `, server.URL(), redis.URL))
 	m.further(t, 40)
 	redis.FallBehind()
-	m.further(t, 40)
+	m.further(t, 10)
 	redis.KillMaster()
 	m.end(t)
 }

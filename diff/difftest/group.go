@@ -97,7 +97,9 @@ func startSentinel(tb testing.TB, master *Redis, quorum int) *Redis {
 	}
 	// A sentinel keeps what it knows in its configuration file, and wants one to begin with.
 	conf := filepath.Join(tb.TempDir(), "sentinel.conf")
-	text := fmt.Sprintf("sentinel monitor mymaster %s %s %d\nsentinel down-after-milliseconds mymaster 1000\n", host, port, quorum)
+	// When the votes are split, the sentinels vote again after twice the failover-timeout: six minutes if it is not said.
+	text := fmt.Sprintf("sentinel monitor mymaster %s %s %d\nsentinel down-after-milliseconds mymaster 1000\n"+
+		"sentinel failover-timeout mymaster 5000\n", host, port, quorum)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		tb.Fatal(err)
 	}
