@@ -3,10 +3,8 @@ package publisher
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"strings"
@@ -23,6 +21,7 @@ type ConnectConfig struct {
 	URL       string
 	Name      string // the connection's name, for people who look at the server; "" means cliniko-bridge
 	CredsFile string // a NATS credentials file; "" means none
+	NKeyFile  string // the seed of a NATS user; "" means none
 	CAFile    string // root certificates in PEM; "" means those of the system
 	CertFile  string // our own certificate in PEM, for a server that asks for one; needs KeyFile
 	KeyFile   string
@@ -40,7 +39,11 @@ const (
 
 // Connect connects to NATS. While no server answers it tries again until ctx ends, so that a bridge that is started
 // before its NATS waits for it; its error is then that of the last attempt. It returns at once if waiting cannot
-// help: bad configuration, a file that is missing, credentials or certificates that are refused.
+// help: bad configuration, a file that is missing, a user or certificates that are refused, by the server or by us. Such
+// an error names the key of the configuration to look at.
+//
+// Credentials and certificates are read anew for each connection, so that they can be replaced while the bridge runs.
+// What is in the URL is not, nor is the seed of another user in NKeyFile.
 //
 // The connection never gives up later either. While it is down, whatever is sent fails at once and nothing is kept
 // to be sent later: a message that goes out behind the back of whoever was told that it failed might be stored
@@ -55,10 +58,10 @@ func Connect(ctx context.Context, cfg ConnectConfig, logger *zap.Logger) (*nats.
 		if err == nil {
 			return nc, nil
 		}
-		err = fmt.Errorf("nats: connect to %s: %w", shown, err)
 		if hopeless(err) {
-			return nil, err
+			return nil, fmt.Errorf("nats: connect to %s: %w", shown, cfg.advise(err))
 		}
+		err = fmt.Errorf("nats: connect to %s: %w", shown, err)
 		logger.Warn("waiting for nats", zap.Error(err), zap.Duration("again_in", wait))
 		timer := time.NewTimer(wait)
 		select {
@@ -81,15 +84,6 @@ func Close(ctx context.Context, nc *nats.Conn) {
 		}
 	}
 	nc.Close()
-}
-
-// hopeless tells whether an attempt failed for a reason that waiting does not mend.
-func hopeless(err error) bool {
-	var certificate *tls.CertificateVerificationError
-	return errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) ||
-		errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrSecureConnRequired) ||
-		errors.Is(err, nats.ErrSecureConnWanted) || errors.Is(err, fs.ErrNotExist) ||
-		errors.Is(err, fs.ErrPermission) || errors.As(err, &certificate)
 }
 
 // splitURL checks the list of servers and gives it twice: to connect with, and to show to people.
@@ -140,38 +134,78 @@ func (c ConnectConfig) list(logger *zap.Logger) []nats.Option {
 		nats.IgnoreAuthErrorAbort(), // a server whose accounts are being reloaded may refuse us twice
 		nats.PingInterval(pingEvery),
 		nats.MaxPingsOutstanding(2),
+	}
+	opts = append(opts, c.handlers(logger)...)
+	if c.InProcess != nil {
+		opts = append(opts, nats.InProcessServer(c.InProcess))
+	}
+	if c.CredsFile != "" {
+		opts = append(opts, keyed("nats.creds_file", func(o *nats.Options) error {
+			if _, err := os.Stat(c.CredsFile); err != nil { // nats.go reads it late, and asks again for ever
+				return err
+			}
+			return nats.UserCredentials(c.CredsFile)(o)
+		}))
+	}
+	if c.NKeyFile != "" {
+		opts = append(opts, keyed("nats.nkey_file", func(o *nats.Options) error {
+			set, err := nats.NkeyOptionFromSeed(c.NKeyFile)
+			if err != nil {
+				return err
+			}
+			return set(o)
+		}))
+	}
+	if c.CAFile != "" {
+		opts = append(opts, keyed("nats.tls.ca_file", nats.RootCAs(c.CAFile)))
+	}
+	if c.CertFile != "" || c.KeyFile != "" {
+		opts = append(opts, keyed("nats.tls", nats.ClientCert(c.CertFile, c.KeyFile)))
+	}
+	return opts
+}
+
+// keyed is set, and puts the key of the configuration before its error.
+func keyed(key string, set nats.Option) nats.Option {
+	return func(o *nats.Options) error {
+		if err := set(o); err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+		return nil
+	}
+}
+
+// handlers tell the log what becomes of the connection.
+func (c ConnectConfig) handlers(logger *zap.Logger) []nats.Option {
+	refused := "" // why the server is said to refuse us; nats.go calls the handlers one after the other
+	return []nats.Option{
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				logger.Warn("nats connection lost", zap.Error(err))
 			}
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
+			refused = ""
 			logger.Info("nats connection is back", zap.String("server", nc.ConnectedAddr()))
 		}),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
 			logger.Debug("nats does not answer", zap.Error(err))
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			logger.Warn("nats reports an error", zap.Error(err))
+			switch {
+			case errors.Is(err, nats.ErrPermissionViolation):
+				logger.Error("nats forbids what the bridge has to do; deploy/nats-permissions.conf has all that it needs", zap.Error(err))
+			case hopeless(err) && err.Error() == refused: // said once, and tried for ever: it may be mended on either side
+				logger.Debug("nats refuses the connection still", zap.Error(err))
+			case hopeless(err):
+				refused = err.Error()
+				logger.Error("nats refuses the connection; trying on", zap.Error(c.advise(err)))
+			default:
+				logger.Warn("nats reports an error", zap.Error(err))
+			}
 		}),
 		nats.LameDuckModeHandler(func(*nats.Conn) {
 			logger.Info("nats server is about to shut down")
 		}),
 	}
-	if c.InProcess != nil {
-		opts = append(opts, nats.InProcessServer(c.InProcess))
-	}
-	if c.CredsFile != "" {
-		opts = append(opts, nats.UserCredentials(c.CredsFile), func(*nats.Options) error {
-			_, err := os.Stat(c.CredsFile) // nats.go reads it late, and asks again for ever
-			return err
-		})
-	}
-	if c.CAFile != "" {
-		opts = append(opts, nats.RootCAs(c.CAFile))
-	}
-	if c.CertFile != "" || c.KeyFile != "" {
-		opts = append(opts, nats.ClientCert(c.CertFile, c.KeyFile))
-	}
-	return opts
 }

@@ -128,8 +128,8 @@ func TestOpenLogsAdvice(t *testing.T) {
 func TestOpenErrors(t *testing.T) {
 	r := difftest.StartRedis(t, "--requirepass", "right")
 	for url, want := range map[string]string{
-		strings.Replace(r.URL, "redis://", "redis://:secret@", 1): "redis " + r.Addr + ": WRONGPASS",
-		r.URL: "redis " + r.Addr + ": NOAUTH",
+		strings.Replace(r.URL, "redis://", "redis://:secret@", 1): "redis " + r.Addr + ": refused: WRONGPASS",
+		r.URL: "redis " + r.Addr + ": refused: NOAUTH",
 		"redis://:secret@127.0.0.1:1/0?dial_timeout=1s": "redis 127.0.0.1:1: dial tcp 127.0.0.1:1: ",
 		"redis://:sec/ret@127.0.0.1:1/0":                "redis URL: it cannot be read",
 	} {

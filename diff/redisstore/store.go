@@ -26,6 +26,9 @@ type Config struct {
 	// dial_timeout=5s (default 5s), read_timeout and write_timeout (default 3s), pool_size, and for
 	// redis and redis-sentinel skip_verify=true. It holds a password: no error or log line repeats it.
 	URL string
+	// CAFile holds the certificates to trust in place of the system's; CertFile and KeyFile are our own certificate, for a
+	// server that asks for one. All are in PEM, and read anew for each connection. Default: "", none. Only with rediss.
+	CAFile, CertFile, KeyFile string
 	// Logger is told on Open what of the server's settings an operator should change. nil: nobody is told.
 	Logger *zap.Logger
 }
@@ -46,17 +49,18 @@ type Store struct {
 
 var _ diff.Store = (*Store)(nil)
 
-// Open connects to Redis. If cfg is valid, an error means that Redis cannot be reached now or refuses the password:
-// it may be tried again. The caller closes the store.
+// Open connects to Redis. If cfg is valid, an error means that Redis cannot be reached now, and it may be tried again, or
+// that it refuses us: that is ErrRefused. The caller closes the store.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	to, err := parseURL(cfg.URL)
 	if err != nil {
 		return nil, err
 	}
+	to.secure(cfg)
 	s := &Store{client: to.client(), buckets: map[string]int{}}
 	facts, err := s.Check(ctx)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("redis %s: %w", &to, err), s.client.Close())
+		return nil, errors.Join(fmt.Errorf("redis %s: %w", &to, cfg.advise(err)), s.client.Close())
 	}
 	if cfg.Logger != nil {
 		for _, advice := range facts.Advice() {

@@ -4,6 +4,8 @@ package publishertest
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -23,6 +25,9 @@ type Options struct {
 	Dir         string // where the messages are; "" means a directory that goes with the test
 	User        string // if set, the server asks for this user and Password
 	Password    string
+	// Config is the text of a configuration file of nats-server, for what is not above. Dir, SyncAlways and MaxPayload count beside
+	// it; JetStream is off unless the text turns it on.
+	Config string
 }
 
 // A Server is a NATS server on a free loopback port. It stops with the test.
@@ -35,10 +40,18 @@ type Server struct {
 // Start starts a server in this process.
 func Start(tb testing.TB, o Options) *Server {
 	tb.Helper()
-	opts := &server.Options{
-		JetStream: !o.NoJetStream, StoreDir: o.Dir, SyncAlways: o.SyncAlways, MaxPayload: o.MaxPayload,
-		Username: o.User, Password: o.Password,
+	opts := &server.Options{JetStream: !o.NoJetStream, Username: o.User, Password: o.Password}
+	if o.Config != "" {
+		path := filepath.Join(tb.TempDir(), "nats.conf")
+		if err := os.WriteFile(path, []byte(o.Config), 0o600); err != nil {
+			tb.Fatal(err)
+		}
+		var err error
+		if opts, err = server.ProcessConfigFile(path); err != nil {
+			tb.Fatalf("nats-server: %v", err)
+		}
 	}
+	opts.StoreDir, opts.SyncAlways, opts.MaxPayload = o.Dir, o.SyncAlways, o.MaxPayload
 	if opts.StoreDir == "" {
 		opts.StoreDir = tb.TempDir()
 	}

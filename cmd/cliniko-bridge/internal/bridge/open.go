@@ -39,7 +39,7 @@ func unfit(err error) error {
 }
 
 // OpenStore opens the store of the configuration: Redis, or the file under data_dir. It waits for a Redis that does not answer,
-// and for another process to let go of the file.
+// but not for one that refuses us, and for another process to let go of the file.
 func OpenStore(ctx context.Context, cfg *config.Config, log *zap.Logger) (diff.Store, error) {
 	return awaitStore(ctx, cfg, log, func(string) {})
 }
@@ -50,7 +50,8 @@ func awaitStore(ctx context.Context, cfg *config.Config, log *zap.Logger, waitin
 		return openFile(ctx, filepath.Join(cfg.DataDir, "state.db"), log)
 	}
 	redisstore.LogTo(log)
-	rc := redisstore.Config{URL: cfg.State.RedisURL.Reveal(), Logger: log}
+	rc := RedisConfig(cfg)
+	rc.Logger = log
 	if err := rc.Validate(); err != nil {
 		return nil, err
 	}
@@ -80,7 +81,7 @@ func awaitStore(ctx context.Context, cfg *config.Config, log *zap.Logger, waitin
 func again(ctx context.Context, try func() error, waiting func(error)) error {
 	for said := ""; ; {
 		err := try()
-		if bad := (*SetupError)(nil); err == nil || errors.As(err, &bad) {
+		if bad := (*SetupError)(nil); err == nil || errors.As(err, &bad) || errors.Is(err, redisstore.ErrRefused) {
 			return err
 		}
 		if err.Error() != said {
@@ -163,6 +164,12 @@ func openFile(ctx context.Context, path string, log *zap.Logger) (diff.Store, er
 	return nil, ctx.Err()
 }
 
+// RedisConfig says how to reach the Redis of the configuration.
+func RedisConfig(cfg *config.Config) redisstore.Config {
+	s := &cfg.State
+	return redisstore.Config{URL: s.RedisURL.Reveal(), CAFile: s.TLS.CAFile, CertFile: s.TLS.CertFile, KeyFile: s.TLS.KeyFile}
+}
+
 // NATSDir is where the embedded server keeps its streams.
 func NATSDir(cfg *config.Config) string { return filepath.Join(cfg.DataDir, "nats") }
 
@@ -170,7 +177,8 @@ func NATSDir(cfg *config.Config) string { return filepath.Join(cfg.DataDir, "nat
 func ConnectConfig(cfg *config.Config) publisher.ConnectConfig {
 	n := &cfg.NATS
 	return publisher.ConnectConfig{
-		URL: n.URL.Reveal(), CredsFile: n.CredsFile, CAFile: n.TLS.CAFile, CertFile: n.TLS.CertFile, KeyFile: n.TLS.KeyFile,
+		URL: n.URL.Reveal(), CredsFile: n.CredsFile, NKeyFile: n.NKeyFile,
+		CAFile: n.TLS.CAFile, CertFile: n.TLS.CertFile, KeyFile: n.TLS.KeyFile,
 	}
 }
 

@@ -72,7 +72,11 @@ func (b *Bridge) Ready(ctx context.Context) []string {
 	}
 	var reasons []string
 	if !b.nats.IsConnected() {
-		reasons = append(reasons, "NATS is not connected")
+		reason := "NATS is not connected"
+		if err := b.nats.LastError(); err != nil { // what nats.go says of TLS after the start, it says here alone
+			reason += ": " + err.Error()
+		}
+		reasons = append(reasons, reason)
 	}
 	reasons = append(reasons, b.stream.troubles.reasons()...)
 	refused := b.store.troubles.reasons()

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/bridge"
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/config"
 	"github.com/cliniko-bridge/cliniko-bridge/diff/filestore"
 	"github.com/cliniko-bridge/cliniko-bridge/diff/redisstore"
@@ -29,16 +30,16 @@ func store(ctx context.Context, cfg *config.Config) Report {
 	if cfg.State.RedisURL.IsZero() {
 		out.file(ctx, file, cfg.Accounts)
 	} else {
-		out.redis(ctx, cfg.State.RedisURL.Reveal(), cfg.Accounts)
+		out.redis(ctx, bridge.RedisConfig(cfg), cfg.Accounts)
 	}
 	out.fingerprintKey(cfg, file)
 	return out
 }
 
-func (r *Report) redis(ctx context.Context, url string, accounts []config.Account) {
+func (r *Report) redis(ctx context.Context, to redisstore.Config, accounts []config.Account) {
 	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
-	s, err := redisstore.Open(ctx, redisstore.Config{URL: url})
+	s, err := redisstore.Open(ctx, to)
 	if err != nil {
 		r.bad("Redis", "%s", cmp.Or(redisstore.Refusal(err), err.Error()))
 		return

@@ -36,6 +36,9 @@ type Account struct {
 	Name string
 	// APIKey is the key of a user of the account, as Cliniko gave it: with its shard at the end, "…-au1". Required.
 	APIKey Secret
+	// APIKeyFile is the path of the file that APIKey was read from, which may be written anew while the bridge runs; see
+	// Rotation. "" if it came from elsewhere.
+	APIKeyFile string
 	// UserAgent is what Cliniko asks of every client: a name and an email, "Northside Bridge (ops@northside.example)".
 	// Required.
 	UserAgent string
@@ -101,6 +104,9 @@ type NATS struct {
 	Listen string
 	// CredsFile is the path of a NATS credentials file. Only with URL. Default: "", none.
 	CredsFile string
+	// NKeyFile is the path of a file that holds the seed of a NATS user, "SU…". Only with URL, and not beside CredsFile.
+	// Default: "", none.
+	NKeyFile string
 	// TLS is what a TLS connection needs beyond the system's certificates. Only with URL.
 	TLS TLS
 	// Stream is the stream's name: letters, digits, "_" and "-". It is made if it does not exist. Default: "CLINIKO".
@@ -115,7 +121,7 @@ type NATS struct {
 	Replicas int
 }
 
-// TLS holds paths of PEM files, each "" if it is not given.
+// TLS holds paths of PEM files, each "" if it is not given. They are read anew for each connection.
 type TLS struct {
 	CAFile   string // certificates to trust in place of the system's
 	CertFile string // the bridge's own certificate; always with KeyFile
@@ -127,6 +133,8 @@ type State struct {
 	// RedisURL is the Redis server: redis or rediss. It is secret as it may hold a password. Default: empty,
 	// a file under DataDir.
 	RedisURL Secret
+	// TLS is what a TLS connection needs beyond the system's certificates. Only with a RedisURL of rediss.
+	TLS TLS
 	// FingerprintKey keys the hashes of records, so that they reveal nothing: 32 characters or more. Required with
 	// RedisURL; without, it may be empty, and FingerprintKey makes one.
 	FingerprintKey Secret
@@ -149,11 +157,15 @@ const (
 
 // Admin is the HTTP server for operators.
 type Admin struct {
-	// Listen is its address, host:port; port 0 takes a free one. Default: "127.0.0.1:8321".
+	// Listen is its address, host:port; port 0 takes a free one. Off loopback it needs a Token.
+	// Default: "127.0.0.1:8321".
 	Listen string
 	// Token is what a request that makes the bridge do something must bring: "Authorization: Bearer …". One word of
-	// 16 characters or more. Default: empty; such a request is then answered on loopback alone, and needs none.
+	// 16 characters or more. Default: empty, and such a request needs none.
 	Token Secret
+	// TokenFile is the path of the file that Token was read from, which may be written anew while the bridge runs; see
+	// Rotation. "" if it came from elsewhere.
+	TokenFile string
 }
 
 // Defaults that the environment and the file share.

@@ -33,6 +33,9 @@ func fromEnvironment(getenv func(string) string) (*Config, error) {
 	r.variable("DATA_DIR", "", func(v value) { c.DataDir = v.text })
 	r.variable("ADMIN_LISTEN", "", set(r, &c.Admin.Listen, parseListen))
 	r.variable("ADMIN_TOKEN", "", set(r, &c.Admin.Token, parseToken))
+	if fault := openToAll(c.Admin.Listen); fault != "" && getenv("ADMIN_TOKEN") == "" {
+		r.fault(0, "ADMIN_LISTEN", fault)
+	}
 	if len(r.faults) > 0 {
 		return nil, r.faults
 	}

@@ -80,6 +80,11 @@ FINGERPRINT_KEY: is not set; set it to 32 characters or more, the same for every
 			`openssl rand -hex 32 makes one
 ADMIN_LISTEN: the value is not host:port, such as 127.0.0.1:8321
 ADMIN_TOKEN: the value is not a token; it is one word of 16 to 512 characters: openssl rand -hex 32 makes one`,
+	}, {
+		env: map[string]string{
+			"CLINIKO_API_KEY": "MS1rZXk-au1", "CLINIKO_USER_AGENT": "Northside Bridge (ops@northside.example)", "ADMIN_LISTEN": ":8321",
+		},
+		want: `ADMIN_LISTEN: is open to the network, where a token is needed; set admin.token (ADMIN_TOKEN), or listen on 127.0.0.1`,
 	}} {
 		if _, err := Load("", env(row.env)); errorText(err) != row.want {
 			t.Errorf("got\n%s\nwant\n%s", errorText(err), row.want)

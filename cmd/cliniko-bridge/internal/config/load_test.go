@@ -86,6 +86,7 @@ func TestLoadFillsInEveryDefault(t *testing.T) {
 }
 
 func TestLoadReadsEveryKey(t *testing.T) {
+	withRealFiles(t)
 	got := load(t, "testdata/config/full.yml")
 	want := &Config{
 		Accounts: []Account{{
@@ -93,7 +94,7 @@ func TestLoadReadsEveryKey(t *testing.T) {
 			UserAgent: "Northside Bridge (ops@northside.example)", BaseURL: "https://api.au1.cliniko.com/v1",
 			API: API2017, RequestsPerMinute: 120, Resources: []schemas.Resource{"appointments", "patients"},
 		}, {
-			Name: "southside", APIKey: NewSecret("MS1jb25maWctZmlsZQ-au1"),
+			Name: "southside", APIKey: NewSecret("MS1jb25maWctZmlsZQ-au1"), APIKeyFile: "testdata/config/files/api.key",
 			UserAgent: "Southside Bridge (ops@southside.example)", API: APIAuto, RequestsPerMinute: 180,
 		}},
 		Resources: map[schemas.Resource]Resource{
@@ -113,12 +114,18 @@ func TestLoadReadsEveryKey(t *testing.T) {
 			MaxAge: 2160 * time.Hour, Replicas: 3,
 		},
 		State: State{
-			RedisURL:       NewSecret("redis://bridge:pass-of-redis@redis.example:6379/0"),
+			RedisURL: NewSecret("rediss://bridge:pass-of-redis@redis.example:6379/0"),
+			TLS: TLS{
+				CAFile: "testdata/config/files/ca.pem", CertFile: "testdata/config/files/cert.pem",
+				KeyFile: "testdata/config/files/key.pem",
+			},
 			FingerprintKey: NewSecret(environment["FINGERPRINT_KEY"]),
 		},
 		Events:  Events{Data: DataThin},
 		DataDir: "testdata/state",
-		Admin:   Admin{Listen: "0.0.0.0:9000", Token: NewSecret("token-of-the-operators")},
+		Admin: Admin{
+			Listen: "0.0.0.0:9000", Token: NewSecret("token-of-the-operators"), TokenFile: "testdata/config/files/admin.token",
+		},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)

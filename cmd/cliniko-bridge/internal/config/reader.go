@@ -33,8 +33,11 @@ type key struct {
 	name   string
 	scalar func(value)
 	node   func(n *yaml.Node, path string)
-	secret bool // the scalar is never shown, and may be in a file instead: name_file
-	file   bool // the scalar is the path of a file
+	secret bool    // the scalar is never shown, and may be in a file instead: name_file
+	source *string // for a secret: where the path goes of the file that it came from; nil: nobody wants it
+	// holds makes the scalar the path of a file, and says what is wrong with its content: "it holds no …", "" if it is
+	// as it should be.
+	holds func(content []byte) string
 }
 
 // mostVisits bounds the work: aliases of aliases can make a small file a large one.
@@ -145,10 +148,15 @@ func (r *reader) finish(k key, v value) {
 	if k.secret {
 		r.keep(v.text)
 	}
-	if k.file {
+	if k.holds != nil {
 		v.text = r.absolute(v.text)
-		if _, err := r.open(v.text); err != nil {
+		content, err := r.open(v.text)
+		if err != nil {
 			r.fault(v.line, v.path, "the file cannot be read: "+err.Error())
+			return
+		}
+		if wrong := k.holds(content); wrong != "" {
+			r.fault(v.line, v.path, wrong)
 			return
 		}
 	}
@@ -161,17 +169,26 @@ func (r *reader) secretFile(k key, e entry) {
 	if !ok {
 		return
 	}
-	data, err := r.open(r.absolute(v.text))
+	file := r.absolute(v.text)
+	data, err := r.open(file)
 	if err != nil {
 		r.fault(v.line, v.path, "the file cannot be read: "+err.Error())
 		return
 	}
-	text := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	text := content(data)
 	if text == "" {
 		r.fault(v.line, v.path, "the file is empty")
 		return
 	}
+	if k.source != nil {
+		*k.source = file
+	}
 	r.finish(k, value{text: text, line: v.line, path: v.path, hidden: true})
+}
+
+// content is the secret in a file that holds data.
+func content(data []byte) string {
+	return strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
 }
 
 // absolute is path seen from the configuration's folder.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -31,8 +32,11 @@ func (r *reader) config(c *Config, n *yaml.Node) {
 			r.section(
 				n, path,
 				key{name: "listen", scalar: set(r, &c.Admin.Listen, parseListen)},
-				key{name: "token", secret: true, scalar: set(r, &c.Admin.Token, parseToken)},
+				key{name: "token", secret: true, source: &c.Admin.TokenFile, scalar: set(r, &c.Admin.Token, parseToken)},
 			)
+			if fault := openToAll(c.Admin.Listen); fault != "" && !r.given(path+".token") && !r.given(path+".token_file") {
+				r.fault(r.lines[path+".listen"], path+".listen", fault)
+			}
 		}},
 	)
 	if !r.given("accounts") && n.Kind == yaml.MappingNode {
@@ -72,7 +76,7 @@ func (r *reader) account(a *Account, n *yaml.Node, path string) {
 	r.section(
 		n, path,
 		key{name: "name", scalar: set(r, &a.Name, parseAccountName)},
-		key{name: "api_key", secret: true, scalar: set(r, &a.APIKey, parseAPIKey)},
+		key{name: "api_key", secret: true, source: &a.APIKeyFile, scalar: set(r, &a.APIKey, parseAPIKey)},
 		key{name: "user_agent", scalar: set(r, &a.UserAgent, parseUserAgent)},
 		key{name: "base_url", scalar: set(r, &a.BaseURL, parseBaseURL)},
 		key{name: "api", scalar: set(r, &a.API, oneOf(APIAuto, API2017, API2025))},
@@ -150,7 +154,8 @@ func (r *reader) nats(c *NATS, n *yaml.Node, path string) {
 		n, path,
 		key{name: "url", secret: true, scalar: set(r, &c.URL, parseNATSURL)},
 		key{name: "listen", scalar: set(r, &c.Listen, parseListen)},
-		key{name: "creds_file", file: true, scalar: func(v value) { c.CredsFile = v.text }},
+		key{name: "creds_file", holds: credentials, scalar: func(v value) { c.CredsFile = v.text }},
+		key{name: "nkey_file", holds: seed, scalar: func(v value) { c.NKeyFile = v.text }},
 		key{name: "tls", node: func(n *yaml.Node, path string) { r.tls(&c.TLS, n, path) }},
 		key{name: "stream", scalar: set(r, &c.Stream, parseStream)},
 		key{name: "subject", scalar: set(r, &c.Subject, parseSubject)},
@@ -164,25 +169,16 @@ func (r *reader) nats(c *NATS, n *yaml.Node, path string) {
 	if line := r.lines[path+".listen"]; line > 0 && !embedded {
 		r.fault(line, path+".listen", "is the address of the embedded server, and with nats.url there is none")
 	}
-	for _, name := range []string{".creds_file", ".tls"} {
+	for _, name := range []string{".creds_file", ".nkey_file", ".tls"} {
 		if line := r.lines[path+name]; line > 0 && embedded {
 			r.fault(line, path+name, "is for a server given by nats.url, and there is none")
 		}
 	}
+	if line := r.lines[path+".nkey_file"]; line > 0 && r.given(path+".creds_file") {
+		r.fault(line, path+".nkey_file", "is given beside "+path+".creds_file; keep one of them")
+	}
 	if embedded && c.Replicas > 1 {
 		r.fault(r.lines[path+".replicas"], path+".replicas", "the embedded server is one; replicas need nats.url")
-	}
-}
-
-func (r *reader) tls(t *TLS, n *yaml.Node, path string) {
-	r.section(
-		n, path,
-		key{name: "ca_file", file: true, scalar: func(v value) { t.CAFile = v.text }},
-		key{name: "cert_file", file: true, scalar: func(v value) { t.CertFile = v.text }},
-		key{name: "key_file", file: true, scalar: func(v value) { t.KeyFile = v.text }},
-	)
-	if r.given(path+".cert_file") != r.given(path+".key_file") {
-		r.fault(n.Line, path, "has one of cert_file and key_file; they belong together")
 	}
 }
 
@@ -190,11 +186,17 @@ func (r *reader) state(s *State, n *yaml.Node, path string) {
 	r.section(
 		n, path,
 		key{name: "redis_url", secret: true, scalar: set(r, &s.RedisURL, parseRedisURL)},
+		key{name: "tls", node: func(n *yaml.Node, path string) { r.tls(&s.TLS, n, path) }},
 		key{name: "fingerprint_key", secret: true, scalar: set(r, &s.FingerprintKey, parseFingerprintKey)},
 	)
 	redis := r.given(path+".redis_url") || r.given(path+".redis_url_file")
 	if redis && !r.given(path+".fingerprint_key") && !r.given(path+".fingerprint_key_file") {
 		r.fault(n.Line, path+".fingerprint_key", "is missing; with redis_url it must be given, "+
 			"the same to every bridge: openssl rand -hex 32 makes one")
+	}
+	if line := r.lines[path+".tls"]; line > 0 && !redis {
+		r.fault(line, path+".tls", "is for a server given by state.redis_url, and there is none")
+	} else if line > 0 && !s.RedisURL.IsZero() && !strings.HasPrefix(s.RedisURL.Reveal(), "rediss") {
+		r.fault(line, path+".tls", "is for TLS, and state.redis_url is without; write rediss:// there")
 	}
 }

@@ -195,3 +195,12 @@ func passwords(text string) []string {
 	}
 	return list
 }
+
+// openToAll says what is wrong with a server for operators that listens there and asks for no token, "" if nothing is.
+func openToAll(listen string) string {
+	host, _, _ := net.SplitHostPort(listen) // it was checked
+	if isLoopback(host) {
+		return ""
+	}
+	return "is open to the network, where a token is needed; set admin.token (ADMIN_TOKEN), or listen on 127.0.0.1"
+}
