@@ -39,11 +39,15 @@ func New(cfg Config, transport http.RoundTripper, ledger Ledger) (*Client, error
 	if transport == nil {
 		transport = NewTransport()
 	}
-	key := cfg.APIKey
+	key := cfg.CurrentKey
+	if key == nil {
+		fixed := cfg.APIKey
+		key = func() Secret { return fixed }
+	}
 	return &Client{
 		base:      base,
 		userAgent: cfg.UserAgent,
-		authorize: func(r *http.Request) { r.SetBasicAuth(key.Reveal(), "") },
+		authorize: func(r *http.Request) { r.SetBasicAuth(key().Reveal(), "") },
 		transport: transport,
 		timeout:   cfg.Timeout,
 		maxBytes:  cfg.MaxBytes,

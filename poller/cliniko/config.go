@@ -14,6 +14,9 @@ import (
 type Config struct {
 	// APIKey is the account's key. Its ending names the shard, see Secret.Shard. Required.
 	APIKey Secret
+	// CurrentKey returns the key of the next request, so that it can be changed while the client runs; APIKey is the first one,
+	// and both are of one shard. It is called by many goroutines at once. nil: APIKey stays.
+	CurrentKey func() Secret `json:"-"`
 	// UserAgent says who asks: a name, and in parentheses an email, as in "Northside Bridge (ops@northside.example)".
 	// Cliniko refuses or blocks whoever sends none. Required.
 	UserAgent string

@@ -19,6 +19,7 @@ type account struct {
 	b         *Bridge
 	cfg       *config.Account
 	schedules map[schemas.Resource]string
+	key       apiKey
 
 	mu     sync.Mutex // guards the following, which are there while the lease is held
 	client *cliniko.Client
@@ -29,7 +30,7 @@ type account struct {
 }
 
 func newAccount(b *Bridge, cfg *config.Account) (*account, error) {
-	a := &account{b: b, cfg: cfg, schedules: make(map[schemas.Resource]string)}
+	a := &account{b: b, cfg: cfg, schedules: make(map[schemas.Resource]string), key: newAPIKey(cfg, b.log)}
 	for name, r := range b.cfg.Resources {
 		if r.Schedule != "" {
 			a.schedules[name] = r.Schedule
@@ -59,7 +60,9 @@ func ClientConfig(a *config.Account) cliniko.Config {
 
 // run follows the account while this process has its lease.
 func (a *account) run(ctx context.Context, lease diff.Lease) {
-	client, err := cliniko.New(ClientConfig(a.cfg), &fence{a.b.shared, lease}, &ledger{a.b.store, lease})
+	cfg := ClientConfig(a.cfg)
+	cfg.CurrentKey = a.key.current
+	client, err := cliniko.New(cfg, &fence{a.b.shared, lease}, &ledger{a.b.store, lease})
 	if err != nil {
 		a.b.log.Error("the account cannot be followed", zap.String("account", a.cfg.Name), zap.Error(err))
 		return
