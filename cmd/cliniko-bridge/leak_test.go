@@ -16,7 +16,6 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/admin"
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/bridge"
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/config"
 	"github.com/cliniko-bridge/cliniko-bridge/diff/difftest"
@@ -69,7 +68,7 @@ func startDebugging(t *testing.T, text string) overheard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := admin.New(cfg.Admin.Listen, admin.Deps{Ready: b.Ready, Status: b.Status, Sweep: b.Sweep, Baseline: b.Baseline, Metrics: b.Metrics(), Log: log})
+	server := newAdmin(cfg, b, log)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- serve(ctx, b, server, log) }()

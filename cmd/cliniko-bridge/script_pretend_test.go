@@ -53,7 +53,7 @@ func startPretender(ts *testscript.TestScript, neg bool, args []string) {
 		},
 	}
 	if token := ts.Getenv("TOKEN"); token != "" {
-		deps.Token = config.NewSecret(token)
+		deps.Token = func() config.Secret { return config.NewSecret(token) }
 	}
 	server := httptest.NewServer(admin.New("127.0.0.1:0", deps).Handler())
 	ts.Defer(server.Close)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/admin"
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/bridge"
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/config"
 )
 
 func newRun(e *env) *cobra.Command {
@@ -34,13 +35,24 @@ FINGERPRINT_KEY, DATA_DIR, ADMIN_LISTEN, ADMIN_TOKEN.`,
 		if err != nil {
 			return err
 		}
-		server := admin.New(cfg.Admin.Listen, admin.Deps{
-			Version: versionText(), Ready: b.Ready, Status: b.Status, Sweep: b.Sweep, Baseline: b.Baseline, Token: cfg.Admin.Token,
-			Metrics: b.Metrics(), Log: log,
-		})
-		return serve(cmd.Context(), b, server, log)
+		return serve(cmd.Context(), b, newAdmin(cfg, b, log), log)
 	}
 	return cmd
+}
+
+// newAdmin is the server for operators of b.
+func newAdmin(cfg *config.Config, b *bridge.Bridge, log *zap.Logger) *admin.Server {
+	token := config.RotatingToken(&cfg.Admin, func(err error) {
+		if err != nil {
+			log.Error("the token in admin.token_file cannot be used; the one before stays", zap.String("reason", err.Error()))
+			return
+		}
+		log.Info("the token for operators was changed")
+	})
+	return admin.New(cfg.Admin.Listen, admin.Deps{
+		Version: versionText(), Ready: b.Ready, Status: b.Status, Sweep: b.Sweep, Baseline: b.Baseline, Token: token.Now,
+		Metrics: b.Metrics(), Log: log,
+	})
 }
 
 // serve runs the bridge and its server for operators until ctx ends or the bridge cannot go on.

@@ -43,8 +43,8 @@ const (
 	longestLine   = 500
 )
 
-// NewClient returns a client of the bridge on addr, host:port; see DialAddr. token goes with each wish, unless it is
-// empty.
+// NewClient returns a client of the bridge on addr, host:port; see DialAddr. token goes with each request, unless it
+// is empty.
 func NewClient(addr string, token config.Secret) *Client {
 	return &Client{addr: addr, token: token, http: http.Client{
 		// Of its own, as the usual one may go through a proxy, and would hand it the token.
@@ -115,9 +115,9 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) ([]by
 	}
 	if method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/json")
-		if !c.token.IsZero() {
-			r.Header.Set("Authorization", "Bearer "+c.token.Reveal())
-		}
+	}
+	if !c.token.IsZero() {
+		r.Header.Set("Authorization", "Bearer "+c.token.Reveal())
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {

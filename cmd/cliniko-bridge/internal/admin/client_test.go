@@ -31,7 +31,7 @@ func served(t *testing.T, handler http.Handler, secret string) *Client {
 // What the client asks for the handler does, and what the bridge shows the client sees.
 func TestTheClientSpeaksWithTheServer(t *testing.T) {
 	b := newWishing()
-	b.Token = config.NewSecret(token)
+	b.Token = fixed(token)
 	c := served(t, New("127.0.0.1:8321", b.Deps).Handler(), token)
 	if err := c.Sweep(t.Context(), "", nil, false); err != nil {
 		t.Error(err)
@@ -64,7 +64,7 @@ func TestTheClientSpeaksWithTheServer(t *testing.T) {
 // A refusal is an error with the bridge's sentence and its status, and shows no token.
 func TestTheClientSaysWhyItWasRefused(t *testing.T) {
 	b := newWishing()
-	b.Token = config.NewSecret(token)
+	b.Token = fixed(token)
 	handler := New("127.0.0.1:8321", b.Deps).Handler()
 	for _, row := range []struct {
 		err  error

@@ -17,8 +17,8 @@ func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", health)
 	mux.HandleFunc("GET /readyz", s.ready)
-	mux.HandleFunc("GET /status", s.status)
-	mux.HandleFunc("GET /{$}", s.page)
+	mux.HandleFunc("GET /status", s.shown(s.status))
+	mux.HandleFunc("GET /{$}", s.shown(s.page))
 	mux.HandleFunc("POST "+sweepPath, s.wish(s.sweep))
 	mux.HandleFunc("POST "+baselinePath, s.wish(s.baseline))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.deps.Metrics, promhttp.HandlerOpts{

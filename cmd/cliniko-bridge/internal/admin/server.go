@@ -33,8 +33,9 @@ type Deps struct {
 	// Baseline begins the baseline of a resource anew. As Sweep: from its return on Status does not say of the resource
 	// that its baseline is complete, until it is again.
 	Baseline func(account string, resource schemas.Resource) error
-	// Token must come with every call of the two. Default: empty; they need none on loopback, and are refused elsewhere.
-	Token config.Secret
+	// Token returns what must come with every call of the two, and off loopback with every look at the page and the status.
+	// It may return another one later. Default: nil, there is none: they need none on loopback, and are refused elsewhere.
+	Token func() config.Secret
 	// Metrics is what /metrics gathers. Default: nil, nothing.
 	Metrics prometheus.Gatherer
 	// Log takes what goes wrong in the server. Default: nil, nowhere.
@@ -66,6 +67,9 @@ func New(addr string, deps Deps) *Server {
 	}
 	if deps.Status == nil {
 		deps.Status = func() Status { return Status{} }
+	}
+	if deps.Token == nil {
+		deps.Token = func() config.Secret { return config.Secret{} }
 	}
 	if deps.Metrics == nil {
 		deps.Metrics = prometheus.NewRegistry()

@@ -1,15 +1,12 @@
 package admin
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"go.uber.org/zap"
@@ -48,6 +45,14 @@ type refusal struct {
 	text string
 }
 
+// answer sends it. scheme is how a token is asked for, if that is what is missing.
+func (no *refusal) answer(w http.ResponseWriter, scheme string) {
+	if no.code == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", scheme)
+	}
+	text(w, no.code, oneLine(no.text))
+}
+
 func refuse(code int, format string, args ...any) *refusal {
 	return &refusal{code, fmt.Sprintf(format, args...)}
 }
@@ -55,7 +60,7 @@ func refuse(code int, format string, args ...any) *refusal {
 // wish answers 202 once begin has begun what the body asks for, or says why not.
 func (s *Server) wish(begin func(body []byte) *refusal) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		no := s.allowed(r)
+		no := s.allowed(r, bearer)
 		if no == nil {
 			var body []byte
 			if body, no = wishBody(w, r); no == nil {
@@ -66,27 +71,8 @@ func (s *Server) wish(begin func(body []byte) *refusal) http.HandlerFunc {
 			text(w, http.StatusAccepted, "it has begun; /status shows how it goes on")
 			return
 		}
-		if no.code == http.StatusUnauthorized {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-		}
-		text(w, no.code, oneLine(no.text))
+		no.answer(w, bearer)
 	}
-}
-
-// allowed asks for the token. Hashes are compared, so that not even the token's length is given away by how long it takes.
-func (s *Server) allowed(r *http.Request) *refusal {
-	if s.deps.Token.IsZero() {
-		if s.local() {
-			return nil
-		}
-		return refuse(http.StatusForbidden, "%s is open to the network, where this needs a token: set admin.token", s.addr)
-	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	got, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(s.deps.Token.Reveal()))
-	if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-		return refuse(http.StatusUnauthorized, "the token is missing or another: send admin.token, as Authorization: Bearer …")
-	}
-	return nil
 }
 
 // wishBody reads the body. That it calls itself JSON is demanded since no form of a web page can.

@@ -14,6 +14,11 @@ import (
 
 const token = "0123456789abcdef"
 
+// fixed is a token that stays.
+func fixed(text string) func() config.Secret {
+	return func() config.Secret { return config.NewSecret(text) }
+}
+
 // wishing is a bridge that leads northside and not southside, and what it was asked to begin.
 type wishing struct {
 	Deps
@@ -169,7 +174,7 @@ func TestTokens(t *testing.T) {
 		for path, body := range map[string]string{"/sweep": "{}", "/baseline": `{"resource":"patients"}`} {
 			b := newWishing()
 			if row.token != "" {
-				b.Token = config.NewSecret(row.token)
+				b.Token = fixed(row.token)
 			}
 			w := post(t, row.listen, b.Deps, path, body, row.header)
 			got := w.Body.String()
