@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -67,9 +68,15 @@ type metrics struct {
 
 // New makes a Bridge that has not begun. It opens nothing but the fingerprint key.
 func New(cfg *config.Config, opts Options) (*Bridge, error) {
+	lost := config.FingerprintKeyIsMissing(cfg)
 	secret, err := config.FingerprintKey(cfg)
 	if err != nil {
 		return nil, err
+	}
+	if _, err := os.Stat(stateFile(cfg)); lost && err == nil {
+		opts.Log.Warn("the key of the fingerprints is missing beside the state that was written with it, and is made anew: every record is taken up again in silence, "+
+			"and what changed meanwhile is told with changed: null; to spare that, stop the bridge and restore all of data_dir from a backup",
+			zap.String("key", config.FingerprintFile(cfg)), zap.String("state", stateFile(cfg)))
 	}
 	key, err := diff.NewKey(secret.Reveal())
 	if err != nil {
@@ -180,12 +187,18 @@ func (b *Bridge) connect(ctx context.Context) (err error) {
 	return err
 }
 
-// URL is where the events can be subscribed to: the embedded server, or the configured one without its password.
+// URL is where the events can be subscribed to: the embedded server, or the configured one without user, password or
+// token. "" while it is not connected.
 func (b *Bridge) URL() string {
 	if b.embedded != nil {
 		return b.embedded.URL()
 	}
-	return b.nats.ConnectedUrlRedacted()
+	u, err := url.Parse(b.nats.ConnectedUrl())
+	if err != nil {
+		return ""
+	}
+	u.User = nil // a token stands where the user does, so that hiding the password is not enough
+	return u.String()
 }
 
 // Opened says that store and stream are open. Conn and URL may be used from then on.

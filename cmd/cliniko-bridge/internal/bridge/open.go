@@ -47,7 +47,7 @@ func OpenStore(ctx context.Context, cfg *config.Config, log *zap.Logger) (diff.S
 // awaitStore opens it and tells waiting why it waits, each time that it has found out.
 func awaitStore(ctx context.Context, cfg *config.Config, log *zap.Logger, waiting func(string)) (diff.Store, error) {
 	if cfg.State.RedisURL.IsZero() {
-		return openFile(ctx, filepath.Join(cfg.DataDir, "state.db"), log)
+		return openFile(ctx, stateFile(cfg), log)
 	}
 	redisstore.LogTo(log)
 	rc := RedisConfig(cfg)
@@ -163,6 +163,9 @@ func openFile(ctx context.Context, path string, log *zap.Logger) (diff.Store, er
 	}
 	return nil, ctx.Err()
 }
+
+// stateFile is where the embedded store is.
+func stateFile(cfg *config.Config) string { return filepath.Join(cfg.DataDir, "state.db") }
 
 // RedisConfig says how to reach the Redis of the configuration.
 func RedisConfig(cfg *config.Config) redisstore.Config {

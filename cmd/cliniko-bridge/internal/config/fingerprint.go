@@ -23,7 +23,7 @@ func FingerprintKey(c *Config) (Secret, error) {
 	if !c.State.FingerprintKey.IsZero() {
 		return c.State.FingerprintKey, nil
 	}
-	path := filepath.Join(c.DataDir, "fingerprint.key")
+	path := FingerprintFile(c)
 	key, err := readKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := makeKey(path); err != nil {
@@ -35,6 +35,16 @@ func FingerprintKey(c *Config) (Secret, error) {
 		return Secret{}, fmt.Errorf("read the fingerprint key: %w", err)
 	}
 	return key, nil
+}
+
+// FingerprintFile is where FingerprintKey keeps the key that it made.
+func FingerprintFile(c *Config) string { return filepath.Join(c.DataDir, "fingerprint.key") }
+
+// FingerprintKeyIsMissing says that FingerprintKey is going to make a key. If there is a state already, it was made with a key
+// that has been lost.
+func FingerprintKeyIsMissing(c *Config) bool {
+	_, err := os.Stat(FingerprintFile(c))
+	return c.State.FingerprintKey.IsZero() && errors.Is(err, fs.ErrNotExist)
 }
 
 func readKey(path string) (Secret, error) {
