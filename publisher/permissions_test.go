@@ -128,6 +128,6 @@ func TestEachRightIsNeeded(t *testing.T) {
 			}
 		}
 		cancel() // an answer that is not given would be waited for
-		<-done
+		<-done   //nolint:errcheck // it was broken off
 	}
 }

@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,6 +35,7 @@ type overheard struct {
 	addr   string        // of its status
 	said   func() string // so far
 	stop   func()
+	crash  func() // runs it once more, and has it end by showing what every goroutine is at; nil: it cannot
 }
 
 // Whatever goes wrong, no secret and no value of a record is in a log, an error, an answer to operators, or Redis: not
@@ -45,7 +48,7 @@ func TestNothingLeaks(t *testing.T) {
 		nothingLeaks(t, func(t *testing.T, config string) overheard {
 			t.Helper()
 			p := startProcess(t, config)
-			return overheard{p.config, p.addr, p.stderr.String, p.stop}
+			return overheard{p.config, p.addr, p.stderr.String, p.stop, p.crash}
 		})
 	})
 	t.Run("with debug lines", func(t *testing.T) { nothingLeaks(t, startDebugging) })
@@ -78,7 +81,25 @@ func startDebugging(t *testing.T, text string) overheard {
 			t.Errorf("it ended with %v", err)
 		}
 	}
-	return overheard{path, cfg.Admin.Listen, said.String, stop}
+	return overheard{path, cfg.Admin.Listen, said.String, stop, nil}
+}
+
+// crash starts the bridge again, and ends it as an unrecovered panic would: with a trace of every goroutine.
+func (p *process) crash() {
+	p.t.Helper()
+	p.start()
+	waitFor(p.t, time.Minute, "that it is ready once more", func() bool {
+		_, code := p.get("/readyz")
+		return code == http.StatusOK
+	})
+	if err := p.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+		p.t.Fatal(err)
+	}
+	<-p.ended //nolint:errcheck // it ends with a status of its own
+	p.cmd = nil
+	if !strings.Contains(p.stderr.String(), "goroutine 1 ") {
+		p.t.Error("it left no trace")
+	}
 }
 
 // leakFaults go wrong all at once, each with a resource of its own.
@@ -124,10 +145,10 @@ accounts:
 data_dir: %q
 nats: {url: %q}
 state: {redis_url: %q, fingerprint_key: %q}
-admin: {listen: ADMIN}
+admin: {listen: ADMIN, token: %q}
 resources:
 `, clinic.Key(), api.URL, t.TempDir(), strings.Replace(proxy.URL(), "nats://", "nats://ops:"+leak+"nats@", 1),
-		strings.Replace(redis.URL, "redis://", "redis://:"+leak+"redis@", 1), strings.Repeat(leak, 6))
+		strings.Replace(redis.URL, "redis://", "redis://:"+leak+"redis@", 1), strings.Repeat(leak, 6), leak+"token-of-operators")
 	for r := range leakFaults {
 		text += fmt.Sprintf("  %s: {schedule: \"@every 15s\"}\n", r) // which the budget has room for
 	}
@@ -136,6 +157,9 @@ resources:
 	look := func() {
 		for _, path := range []string{"/readyz", "/status", "/metrics", "/", "/healthz", "/nowhere?" + leak} {
 			seen = append(seen, ask(t, b.addr, path))
+		}
+		for _, token := range []string{leak + "token-of-operators", leak + "another-token", ""} {
+			seen = append(seen, wishFor(t, b.addr, token))
 		}
 	}
 	ready := func() bool { return strings.HasPrefix(ask(t, b.addr, "/readyz"), "ready") }
@@ -190,6 +214,9 @@ resources:
 	waitFor(t, time.Minute, "that it is ready again", ready)
 	look()
 	b.stop()
+	if b.crash != nil {
+		b.crash()
+	}
 
 	seen = append(seen, checked(t, b.config))
 	proxy.Down()
@@ -217,6 +244,27 @@ func ask(t *testing.T, addr, path string) string {
 		return string(body)
 	}
 	return fmt.Sprintf("%d %s", code, body)
+}
+
+// wishFor is the answer to whoever asks for a sweep with token, of an account that there is not.
+func wishFor(t *testing.T, addr, token string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+"/sweep", strings.NewReader(`{"account": "nowhere"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+token)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%d %v %s", resp.StatusCode, resp.Header, answer)
 }
 
 // checked is all that check says about a configuration.
