@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/config"
+	"github.com/cliniko-bridge/cliniko-bridge/diff/difftest"
 	"github.com/cliniko-bridge/cliniko-bridge/publisher/publishertest"
 )
 
@@ -64,5 +65,15 @@ func TestALostFingerprintKeyIsToldOf(t *testing.T) {
 	}
 	if n := warnings(cfg()); n != 0 {
 		t.Errorf("got %d warnings of the key that was made, want none", n)
+	}
+}
+
+// A Redis that refuses us is not waited for: whatever is wrong in our configuration, a process that waits never sees it mended.
+func TestARedisThatRefusesUsEndsTheStart(t *testing.T) {
+	state := difftest.StartRedis(t, "--requirepass", "right")
+	cfg := &config.Config{State: config.State{RedisURL: config.NewSecret(strings.Replace(state.URL, "://", "://:zzwrong@", 1))}}
+	_, err := OpenStore(t.Context(), cfg, zap.NewNop())
+	if err == nil || !strings.Contains(err.Error(), "state.redis_url") || strings.Contains(err.Error(), "zzwrong") {
+		t.Errorf("got %v, want an error that names state.redis_url", err)
 	}
 }
