@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-	goredis "github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
@@ -27,12 +26,12 @@ func TestALostStoreLosesNoChange(t *testing.T) {
 		t.Run("Redis, "+data, func(t *testing.T) {
 			t.Parallel()
 			redis := difftest.StartRedis(t)
-			lostStoreLosesNoChange(t, false, onRedis(redis, data), func(string) { flush(t, redis) })
+			lostStoreLosesNoChange(t, false, onRedis(redis, data), func(string) { flush(t, redis.URL) })
 		})
 		t.Run("Redis, under the running bridge, "+data, func(t *testing.T) {
 			t.Parallel()
 			redis := difftest.StartRedis(t)
-			lostStoreLosesNoChange(t, true, onRedis(redis, data), func(string) { flush(t, redis) })
+			lostStoreLosesNoChange(t, true, onRedis(redis, data), func(string) { flush(t, redis.URL) })
 		})
 		t.Run("file, "+data, func(t *testing.T) {
 			t.Parallel()
@@ -50,19 +49,6 @@ func onRedis(redis *difftest.Redis, data string) string {
 state: {redis_url: %q, fingerprint_key: 0123456789abcdef0123456789abcdef}
 events: {data: %s}
 `, redis.URL, data)
-}
-
-func flush(t *testing.T, redis *difftest.Redis) {
-	t.Helper()
-	options, err := goredis.ParseURL(redis.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := goredis.NewClient(options)
-	defer func() { _ = client.Close() }()
-	if err := client.FlushAll(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func lostStoreLosesNoChange(t *testing.T, running bool, more string, lose func(dataDir string)) {
