@@ -51,6 +51,15 @@ func Status(status int) Fault {
 	})
 }
 
+// RateLimited answers 429, and says in X-RateLimit-Reset that requests are let in again from reset on.
+func RateLimited(reset time.Time) Fault {
+	return replace("rate limited", func() *answer {
+		a := failure(&refusal{http.StatusTooManyRequests, "Too many requests."})
+		a.header.Set("X-RateLimit-Reset", strconv.FormatInt(reset.Unix(), 10))
+		return a
+	})
+}
+
 // Forbidden answers 403 with an empty body.
 func Forbidden() Fault {
 	return replace("forbidden", func() *answer { return newAnswer(http.StatusForbidden, "text/html", nil) })
@@ -124,6 +133,14 @@ func RepeatPages() Fault {
 // WrongKey puts the rows under another key than the resource's.
 func WrongKey() Fault {
 	return Fault{name: "wrong key", list: func(_ query, p *page) { p.key = "records" }}
+}
+
+// EmptyList gives a list without rows, and a total of 0, whatever there is.
+func EmptyList() Fault {
+	return Fault{name: "empty list", list: func(_ query, p *page) {
+		p.rows, p.ids, p.total = nil, nil, 0
+		delete(p.links, "next")
+	}}
 }
 
 // NoTotal leaves total_entries out.

@@ -24,11 +24,13 @@ func TestFaultsReplaceTheAnswer(t *testing.T) {
 		{Status(502), 502, "Bad Gateway", "text/plain"},
 		{Status(503), 503, "Service Unavailable", "text/plain"},
 		{Status(504), 504, "Gateway Timeout", "text/plain"},
+		{RateLimited(time.Unix(1774606000, 0)), 429, `{"message":"Too many requests."}`, "application/json"},
 		{Forbidden(), 403, "", "text/html"},
 		{NotFound(), 404, `{"status":"404"`, "application/json"},
 		{HTML(), 200, "<!doctype html>", "text/html"},
 		{EmptyObject(), 200, "{}", "application/json"},
 		{EmptyBody(), 200, "", "application/json"},
+		{EmptyList(), 200, `{"taxes":[],"total_entries":0,`, "application/json"},
 		{Redirect("http://other.example/v1/taxes"), 302, "", "text/html"},
 	} {
 		s, c, _ := open(t, Options{})
@@ -41,6 +43,9 @@ func TestFaultsReplaceTheAnswer(t *testing.T) {
 		}
 		if want := "http://other.example/v1/taxes"; test.status == 302 && resp.Header.Get("Location") != want {
 			t.Errorf("got Location %q", resp.Header.Get("Location"))
+		}
+		if want := "1774606000"; test.status == 429 && resp.Header.Get("X-RateLimit-Reset") != want {
+			t.Errorf("got X-RateLimit-Reset %q", resp.Header.Get("X-RateLimit-Reset"))
 		}
 		if l := list(t, s, "taxes"); len(l.Rows) != 1 {
 			t.Errorf("%s: not over after one strike", test.fault.name)

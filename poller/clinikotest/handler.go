@@ -45,7 +45,9 @@ func (h *Handler) Clinic() *Clinic { return h.clinic }
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.clinic.bind("http://" + r.Host + prefix) // the first request decides, if no server has
-	entry := Request{At: time.Now(), ClinicTime: h.clinic.Now(), Path: r.URL.Path, Query: r.URL.RawQuery}
+	entry := Request{
+		At: time.Now(), ClinicTime: h.clinic.Now(), Path: r.URL.Path, Query: r.URL.RawQuery, UserAgent: r.UserAgent(),
+	}
 	a := h.answer(r, &entry)
 	if a != nil {
 		entry.Status = a.status

@@ -14,6 +14,7 @@ type Request struct {
 	ClinicTime time.Time // the same, on the clinic's clock: UTC, whole seconds
 	Path       string    // "/v1/patients"
 	Query      string    // as it was sent, with its escapes
+	UserAgent  string    // as it was sent
 	Status     int       // of the answer; 0 if the client went away before there was one
 	Faults     []string  // the names of the faults that struck it
 }
