@@ -73,10 +73,10 @@ resources:
 	js := publishertest.JetStream(t, publishertest.Connect(t, natsURL, nats.MaxReconnects(-1)))
 	j := newStatesJudge(clinic, resources)
 
-	d := &statesDayOf{clinic: clinic, rng: rand.New(rand.NewPCG(seed, 2)), judge: j}
+	d := &statesDayOf{clinic: clinic, rng: rand.New(rand.NewPCG(seed, 2)), judge: j, removes: true}
 	ctx, evening := context.WithCancel(t.Context())
 	var work sync.WaitGroup
-	work.Go(func() { d.run(ctx) })
+	work.Go(func() { d.run(ctx, 10) })
 	for i := range 5 {
 		killAfter(t, bridge, time.Duration(3+i)*time.Second, i)
 	}
@@ -103,14 +103,16 @@ resources:
 
 // statesDayOf is what happens in the clinic.
 type statesDayOf struct {
-	clinic *clinikotest.Clinic
-	rng    *rand.Rand
-	judge  *statesJudge
-	count  int
+	clinic  *clinikotest.Clinic
+	rng     *rand.Rand
+	judge   *statesJudge
+	removes bool // some records without a trace
+	count   int
 }
 
-func (d *statesDayOf) run(ctx context.Context) {
-	tick := time.NewTicker(100 * time.Millisecond)
+// run acts rate times a second until ctx ends.
+func (d *statesDayOf) run(ctx context.Context, rate int) {
+	tick := time.NewTicker(time.Second / time.Duration(rate))
 	defer tick.Stop()
 	for {
 		select {
@@ -132,7 +134,7 @@ func (d *statesDayOf) act() {
 	switch state := c.State(r, id); {
 	case d.rng.IntN(4) == 0:
 		d.judge.add(key{r, c.Create(r)})
-	case d.rng.IntN(10) == 0 && len(all) > 4:
+	case d.removes && d.rng.IntN(10) == 0 && len(all) > 4:
 		c.Remove(r, id)
 		d.judge.removed[key{r, id}] = true
 	case state == clinikotest.StateCancelled:

@@ -86,7 +86,7 @@ resources:
 	js := publishertest.JetStream(t, publishertest.Connect(t, natsURL, nats.MaxReconnects(-1)))
 	j := newJudge(clinic, hostileResources)
 
-	day := &day{clinic: clinic, rng: rand.New(rand.NewPCG(seed, 1))}
+	day := &day{clinic: clinic, resources: hostileResources, rng: rand.New(rand.NewPCG(seed, 1))}
 	api.Inject(clinikotest.Rule{Fault: clinikotest.Drift(func(*clinikotest.Clinic) { day.change() }), Chance: 0.3})
 	ctx, evening := context.WithCancel(t.Context())
 	var work sync.WaitGroup
@@ -170,7 +170,8 @@ var textOf = map[schemas.Resource]string{
 
 // day is what happens in the clinic. It may be changed by many at once.
 type day struct {
-	clinic *clinikotest.Clinic
+	clinic    *clinikotest.Clinic
+	resources []schemas.Resource
 
 	mu    sync.Mutex // guards rng and count
 	rng   *rand.Rand
@@ -208,7 +209,7 @@ func (d *day) change() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.count++
-	r := hostileResources[d.rng.IntN(len(hostileResources))]
+	r := d.resources[d.rng.IntN(len(d.resources))]
 	ids := d.clinic.IDs(r)
 	id := ids[d.rng.IntN(len(ids))]
 	late := time.Second + time.Duration(d.rng.Int64N(int64(longestLate)))

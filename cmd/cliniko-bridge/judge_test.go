@@ -41,9 +41,15 @@ func newJudge(clinic *clinikotest.Clinic, resources []schemas.Resource) *judge {
 
 func events(tb testing.TB, js jetstream.JetStream, stream string) map[key][]schemas.Event {
 	tb.Helper()
+	return eventsOn(tb, js, stream, "cliniko.>")
+}
+
+// eventsOn are the events of stream whose subjects match filter, which are to be of one account.
+func eventsOn(tb testing.TB, js jetstream.JetStream, stream, filter string) map[key][]schemas.Event {
+	tb.Helper()
 	ids := make(map[string]bool)
 	out := make(map[key][]schemas.Event)
-	for _, m := range publishertest.Collect(tb, js, stream, "cliniko.>") {
+	for _, m := range publishertest.Collect(tb, js, stream, filter) {
 		e, err := schemas.ParseEvent(m.Body)
 		if err != nil {
 			tb.Fatalf("stream sequence %d: %v", m.Sequence, err)
