@@ -13,7 +13,8 @@ type Publisher interface {
 	//
 	// It stores nothing and returns an error that wraps schemas.ErrStreamAhead unless the resource's last message
 	// has the stream sequence last (0: there is none). After any other error it is not known which events are
-	// stored: those that are, are the first n of them or some of the rest behind the first; read back and see.
+	// stored: those that are, are the first n of them or some of the rest behind the first, but never a record's later
+	// event without its earlier ones; read back and see.
 	Publish(ctx context.Context, events []schemas.Event, last uint64) (uint64, error)
 
 	// ReadBack calls f with the events of account's resource behind the stream sequence after, oldest first, up to

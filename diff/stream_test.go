@@ -17,6 +17,9 @@ type stream struct {
 	// told. A count below the number of events needs an error; all of them with an error is a lost acknowledgement.
 	onPublish func(n int) (stored int, err error)
 
+	// hole is the place of an event that a publish which fails does not store, though it stores others behind it. 0 is none.
+	hole int
+
 	limit      int             // of a body; 0 means 1 MiB
 	onDeadline func(time.Time) // if non-nil, is told until when each publish may go on
 
@@ -86,6 +89,9 @@ func (s *stream) Publish(ctx context.Context, events []schemas.Event, last uint6
 		n, err = s.onPublish(n)
 	}
 	for i, e := range events[:n] {
+		if err != nil && i > 0 && i == s.hole {
+			continue
+		}
 		body := e.AppendJSON(nil)
 		back, parseErr := schemas.ParseEvent(body)
 		if parseErr != nil {

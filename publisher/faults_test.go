@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/cliniko-bridge/cliniko-bridge/publisher"
 	"github.com/cliniko-bridge/cliniko-bridge/publisher/publishertest"
@@ -101,6 +105,35 @@ func TestRepublishAfterTheWindow(t *testing.T) {
 	w := writer{rig: r, account: "north"}
 	w.write(t, w.missing(t, page))
 	onceEach(t, r.js, 100)
+}
+
+// What a full stream refuses in the middle of a page leaves a gap, but never in the events of one record: what has taken
+// place in it is told whole up to some point, and what is read back can be gone on from.
+func TestARecordsNextEventWaitsForThoseBeforeIt(t *testing.T) {
+	r := standard(t)
+	last := publish(t, r.p, events("north", 1, 1), 0)
+	s, err := r.js.Stream(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := s.CachedInfo().Config
+	full.Discard, full.MaxBytes = jetstream.DiscardNew, int64(5*s.CachedInfo().State.Bytes) // room for four more, none of them large
+	if _, err := r.js.UpdateStream(t.Context(), full); err != nil {
+		t.Fatal(err)
+	}
+	page := append(events("north", 2, 3), events("north", 3, 1)...)
+	page[1].Record = fmt.Appendf(nil, `{"id": 3, "first_name": %q}`, strings.Repeat("z", 10_000))
+	page[3].ID, page[3].Verb, page[3].Sequence = "north-patients-3-2", schemas.Archived, 2
+	if _, err := r.p.Publish(t.Context(), page, last); err == nil || errors.Is(err, schemas.ErrStreamAhead) {
+		t.Fatalf("Publish: %v", err)
+	}
+	var ids []string
+	for _, m := range publishertest.Collect(t, r.js, stream, "") {
+		ids = append(ids, m.ID)
+	}
+	if want := []string{"north-patients-1-1", "north-patients-2-1", "north-patients-4-1"}; !slices.Equal(ids, want) {
+		t.Errorf("stored are %q, want %q", ids, want)
+	}
 }
 
 // waitFor waits until at least n messages match filter.

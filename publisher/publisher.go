@@ -86,7 +86,7 @@ func (p *Publisher) MaxBytes() int {
 // It stores nothing and returns an error that wraps schemas.ErrStreamAhead unless the resource's last message has
 // the stream sequence last (0: there is none). An error that says "not sent" stored nothing either. After any other
 // error it is not known which events are stored: those that are, are the first n of them or some of the rest behind
-// the first; read back and see.
+// the first, but never a record's later event without its earlier ones; read back and see.
 func (p *Publisher) Publish(ctx context.Context, events []schemas.Event, last uint64) (uint64, error) {
 	if len(events) == 0 {
 		return last, nil
@@ -95,15 +95,15 @@ func (p *Publisher) Publish(ctx context.Context, events []schemas.Event, last ui
 	if err != nil {
 		return 0, fmt.Errorf("publish %s/%s: not sent: %w", events[0].Account, events[0].Resource, err)
 	}
-	end, err := p.store(ctx, msgs, p.template.Filter(events[0].Account, events[0].Resource), last)
+	end, err := p.store(ctx, events, msgs, p.template.Filter(events[0].Account, events[0].Resource), last)
 	if err != nil {
 		return 0, fmt.Errorf("publish %s/%s behind %d: %w", events[0].Account, events[0].Resource, last, err)
 	}
 	return end, nil
 }
 
-// store is the order in which a page reaches the stream.
-func (p *Publisher) store(ctx context.Context, msgs []*nats.Msg, filter string, last uint64) (uint64, error) {
+// store is the order in which a page reaches the stream. msgs are those of events.
+func (p *Publisher) store(ctx context.Context, events []schemas.Event, msgs []*nats.Msg, filter string, last uint64) (uint64, error) {
 	// 1. One message alone, stored only if the resource ends at last. If we stop here: it is in the stream or it is
 	//    not, and whoever publishes next with the same last finds out.
 	//    A duplicate is a change that was told not long ago, and it is not told again. But it also took no place, so
@@ -125,10 +125,36 @@ func (p *Publisher) store(ctx context.Context, msgs []*nats.Msg, filter string, 
 		return last, p.endsAt(ctx, filter, last)
 	}
 	// 2. The others, all on their way at once. If we stop here, some of them are in the stream; the next publish
-	//    fails on its expectation, and the caller reads them back.
-	futures := make([]jetstream.PubAckFuture, 0, len(msgs)-sent)
-	var failed error
-	for _, m := range msgs[sent:] {
+	//    fails on its expectation, and the caller reads them back. What a full stream or a new leader refuses may
+	//    leave a gap among them, behind which others are stored. So a record's next event waits until those
+	//    before it are acknowledged: whoever reads it back takes for told what stands before it.
+	for sent < len(msgs) {
+		n := distinct(events[sent:])
+		last, err := p.burst(ctx, msgs[sent:sent+n])
+		if err != nil {
+			return 0, err
+		}
+		end, sent = max(end, last), sent+n
+	}
+	return end, nil
+}
+
+// distinct is how many events from the first on are of records of their own.
+func distinct(events []schemas.Event) int {
+	seen := make(map[schemas.ID]bool, len(events))
+	for i := range events {
+		if seen[events[i].RecordID] {
+			return i
+		}
+		seen[events[i].RecordID] = true
+	}
+	return len(events)
+}
+
+// burst stores msgs, all on their way at once, and returns the greatest sequence of them.
+func (p *Publisher) burst(ctx context.Context, msgs []*nats.Msg) (end uint64, failed error) {
+	futures := make([]jetstream.PubAckFuture, 0, len(msgs))
+	for _, m := range msgs {
 		f, err := p.send(ctx, m)
 		if err != nil {
 			failed = err
@@ -136,8 +162,8 @@ func (p *Publisher) store(ctx context.Context, msgs []*nats.Msg, filter string, 
 		}
 		futures = append(futures, f)
 	}
-	// 3. Every acknowledgement, even after one has failed: what is under way should have arrived, or be given up,
-	//    before anybody reads back. A duplicate among them carries the sequence of the first copy.
+	// Every acknowledgement, even after one has failed: what is under way should have arrived, or be given up,
+	// before anybody reads back. A duplicate among them carries the sequence of the first copy.
 	for _, f := range futures {
 		ack, err := p.wait(ctx, f)
 		if err != nil {
