@@ -79,44 +79,85 @@ var endings = map[string]func(t *testing.T, b *bench, before difftest.Image){
 	},
 }
 
-// A fault at any step, whatever follows it: each change is told once, in order, and nothing else.
+// seconds are what befalls the reading back after the fault.
+var seconds = map[string]func(b *bench){
+	"reading back comes through": func(*bench) {},
+	"reading back: look up fails": func(b *bench) {
+		b.store.OnLoad = once(b, func() error { return errFault })
+	},
+	"reading back: the stream stops in the middle": func(b *bench) {
+		read := 0
+		b.stream.onRead = func() error {
+			if read++; read < 2 {
+				return nil
+			}
+			b.stream.onRead = nil
+			return errFault
+		}
+	},
+	"reading back: its commit is not done":          func(b *bench) { b.commits(false) },
+	"reading back: its commit done, the reply lost": func(b *bench) { b.commits(true) },
+}
+
+// standing asks until there is an answer, as the poller does, and takes away what befell the reading back.
+func (b *bench) standing(t *testing.T) schemas.Standing {
+	t.Helper()
+	st, err := b.differ.Standing(t.Context(), patients)
+	if errors.Is(err, errFault) {
+		st, err = b.differ.Standing(t.Context(), patients)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.store.OnLoad, b.store.OnCommit, b.stream.onRead = nil, nil, nil
+	return st
+}
+
+// A fault at any step, whatever follows it, and another one while the stream is read back: each change is told once, in
+// order, and nothing else.
 func TestEveryFaultAtEveryStep(t *testing.T) {
 	for _, thin := range []bool{false, true} {
 		for fault, inject := range faults {
 			for ending, end := range endings {
-				t.Run(fmt.Sprintf("%s/%s/thin=%v", fault, ending, thin), func(t *testing.T) {
-					b := newBench(t)
-					b.thin = thin
-					b.restart(t)
-					b.accept(t, opening(0, row("1", -9, -9, "A")), baseline(true), live(3, row("2", 3, 3, "B")))
-					before := b.store.Snapshot()
-					page := live(6, row("1", -9, 4, "AA"), row("2", 3, 5, "BB"), row("3", 5, 5, "C"), row("4", 6, 6, "D"))
-					if _, err := b.differ.Standing(t.Context(), patients); err != nil {
-						t.Fatal(err)
-					}
-					inject(b)
-					_, err := b.differ.Accept(t.Context(), page)
-					if !errors.Is(err, errFault) {
-						t.Fatalf("got %v, want the fault", err)
-					}
-					end(t, b, before)
+				for second, befall := range seconds {
+					t.Run(fmt.Sprintf("%s/%s/%s/thin=%v", fault, ending, second, thin), func(t *testing.T) {
+						b := newBench(t)
+						b.thin = thin
+						b.restart(t)
+						b.accept(t, opening(0, row("1", -9, -9, "A")), baseline(true), live(3, row("2", 3, 3, "B")))
+						before := b.store.Snapshot()
+						page := live(6, row("1", -9, 4, "AA"), row("2", 3, 5, "BB"), row("3", 5, 5, "C"), row("4", 6, 6, "D"))
+						b.standing(t)
+						inject(b)
+						_, err := b.differ.Accept(t.Context(), page)
+						if !errors.Is(err, errFault) {
+							t.Fatalf("got %v, want the fault", err)
+						}
+						end(t, b, before)
+						befall(b)
 
-					if st, _ := b.differ.Standing(t.Context(), patients); !st.Opened {
-						b.accept(t, opening(6, page.Records...))
-					}
-					b.accept(t, page, live(7, row("1", -9, 7, "AAA"), row("4", 6, 6, "D")))
-					want := []string{"created 2#1", "updated 1#1 name", "updated 2#2 name", "created 3#1", "created 4#1", "updated 1#2 name"}
-					if fault == "publish: one in the middle not stored" {
-						want[3], want[4] = want[4], want[3] // what was stored behind the gap stands before it
-					}
-					if ending == "the store is lost" {
-						want = lostStore(fault)
-					}
-					b.wantTold(t, want...)
-				})
+						if st := b.standing(t); !st.Opened {
+							b.accept(t, opening(6, page.Records...))
+						}
+						b.accept(t, page, live(7, row("1", -9, 7, "AAA"), row("4", 6, 6, "D")))
+						b.wantTold(t, wantAfter(fault, ending)...)
+					})
+				}
 			}
 		}
 	}
+}
+
+// wantAfter is what is told, whatever went wrong.
+func wantAfter(fault, ending string) []string {
+	want := []string{"created 2#1", "updated 1#1 name", "updated 2#2 name", "created 3#1", "created 4#1", "updated 1#2 name"}
+	switch {
+	case ending == "the store is lost":
+		return lostStore(fault)
+	case fault == "publish: one in the middle not stored":
+		want[3], want[4] = want[4], want[3] // what was stored behind the gap stands before it
+	}
+	return want
 }
 
 // lostStore is what a lost store makes of the page: what the stream holds is known again. Of record 1, which existed

@@ -17,6 +17,9 @@ type stream struct {
 	// told. A count below the number of events needs an error; all of them with an error is a lost acknowledgement.
 	onPublish func(n int) (stored int, err error)
 
+	// onRead, if non-nil, is asked before each event that is read back. An error ends the reading.
+	onRead func() error
+
 	// hole is the place of an event that a publish which fails does not store, though it stores others behind it. 0 is none.
 	hole int
 
@@ -116,6 +119,11 @@ func (s *stream) ReadBack(_ context.Context, account string, resource schemas.Re
 	s.mu.Unlock()
 	for _, m := range messages {
 		if m.event.ID != "" && m.sequence > after && m.event.Account == account && m.event.Resource == resource {
+			if s.onRead != nil {
+				if err := s.onRead(); err != nil {
+					return extent, err
+				}
+			}
 			if err := f(m.sequence, m.event); err != nil {
 				return extent, err
 			}
