@@ -172,6 +172,7 @@ type Admin struct {
 const (
 	defaultAccount = "default"
 	defaultListen  = "127.0.0.1:4222"
+	defaultAdmin   = "127.0.0.1:8321"
 	defaultSubject = "cliniko.{resource}.{verb}"
 	defaultDataDir = "data"
 )
@@ -185,7 +186,7 @@ func defaults() *Config {
 			Listen: defaultListen, Stream: "CLINIKO", Subject: defaultSubject, MaxAge: 720 * time.Hour, Replicas: 1,
 		},
 		Events: Events{Data: DataFull},
-		Admin:  Admin{Listen: "127.0.0.1:8321"},
+		Admin:  Admin{Listen: defaultAdmin},
 	}
 }
 

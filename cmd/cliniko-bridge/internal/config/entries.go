@@ -48,13 +48,13 @@ func (r *reader) collect(n *yaml.Node, path string, seen map[string]int, depth i
 		k, v := n.Content[i], n.Content[i+1]
 		switch {
 		case k.Kind != yaml.ScalarNode:
-			r.fault(k.Line, path, "a key must be a plain word")
+			r.fault(k.Line, path, "a key must be a plain word, such as accounts")
 			continue
 		case k.Tag == "!!merge":
 			merges = append(merges, v)
 			continue
 		case own[k.Value] > 0:
-			r.fault(k.Line, join(path, k.Value), fmt.Sprintf("is given twice, first in line %d", own[k.Value]))
+			r.fault(k.Line, join(path, k.Value), fmt.Sprintf("is given twice, first in line %d; keep one of them", own[k.Value]))
 			continue
 		}
 		own[k.Value] = k.Line
@@ -77,7 +77,7 @@ func (r *reader) merged(m *yaml.Node, path string, seen map[string]int, depth in
 	}
 	switch {
 	case depth > deepestMerge:
-		r.fault(line, path, "merges too many sections within one another")
+		r.fault(line, path, "merges too many sections within one another; write them out")
 		return nil
 	case m.Kind == yaml.MappingNode:
 		return r.collect(m, path, seen, depth)

@@ -31,7 +31,7 @@ func fromEnvironment(getenv func(string) string) (*Config, error) {
 	}
 	r.variable("FINGERPRINT_KEY", keyFor, set(r, &c.State.FingerprintKey, parseFingerprintKey))
 	r.variable("DATA_DIR", "", func(v value) { c.DataDir = v.text })
-	r.variable("ADMIN_LISTEN", "", set(r, &c.Admin.Listen, parseListen))
+	r.variable("ADMIN_LISTEN", "", set(r, &c.Admin.Listen, listen(defaultAdmin)))
 	r.variable("ADMIN_TOKEN", "", set(r, &c.Admin.Token, parseToken))
 	if fault := openToAll(c.Admin.Listen); fault != "" && getenv("ADMIN_TOKEN") == "" {
 		r.fault(0, "ADMIN_LISTEN", fault)

@@ -30,7 +30,7 @@ func expand(text string, getenv func(string) string) (out string, fromEnv bool, 
 			return "", fromEnv, errors.New("${ is never closed; write ${NAME}, or $${ for a plain ${")
 		}
 		if !variableName.MatchString(name) {
-			return "", fromEnv, errors.New("the text between ${ and } is not the name of an environment variable")
+			return "", fromEnv, errors.New("the text between ${ and } is not the name of an environment variable; write ${NAME}, or $${ for a plain ${")
 		}
 		value := getenv(name)
 		if value == "" {
@@ -44,7 +44,7 @@ func expand(text string, getenv func(string) string) (out string, fromEnv bool, 
 // unset names the variable that is missing, unless it has the looks of a key that somebody wrote between the braces.
 func unset(name string) error {
 	if name != strings.ToUpper(name) || len(name) > longestShown {
-		return errors.New("the environment variable that it names is not set")
+		return errors.New("the environment variable that it names is not set; set it where the bridge is started")
 	}
-	return fmt.Errorf("the environment variable %s is not set", name)
+	return fmt.Errorf("the environment variable %s is not set, or empty; set it where the bridge is started", name)
 }

@@ -21,7 +21,7 @@ func (r *reader) tls(t *TLS, n *yaml.Node, path string) {
 		key{name: "key_file", holds: unseen, scalar: func(v value) { t.KeyFile = v.text }},
 	)
 	if r.given(path+".cert_file") != r.given(path+".key_file") {
-		r.fault(n.Line, path, "has one of cert_file and key_file; they belong together")
+		r.fault(n.Line, path, "has one of cert_file and key_file; give both, or neither")
 	}
 	if t.CertFile == "" || t.KeyFile == "" {
 		return

@@ -53,17 +53,17 @@ func document(data []byte) (*yaml.Node, *Fault) {
 		return nil, &Fault{Line: 1, Text: "begins with a byte order mark; save it as UTF-8 without one"}
 	}
 	if !utf8.Valid(data) {
-		return nil, &Fault{Line: 1 + bytes.Count(data[:invalidUTF8(data)], []byte("\n")), Text: "is not UTF-8"}
+		return nil, &Fault{Line: 1 + bytes.Count(data[:invalidUTF8(data)], []byte("\n")), Text: "is not UTF-8; save it as UTF-8"}
 	}
 	root, rest, err := decode(data)
 	if err != nil {
 		return nil, syntaxFault(data, err)
 	}
 	if root == nil {
-		return nil, &Fault{Text: "is empty; it needs accounts at least"}
+		return nil, &Fault{Text: "is empty; write accounts at least: a list with api_key and user_agent"}
 	}
 	if rest > 0 {
-		return nil, &Fault{Line: rest, Text: "a second YAML document begins; a configuration is one"}
+		return nil, &Fault{Line: rest, Text: "a second YAML document begins; a configuration is one: take the line --- out"}
 	}
 	return root, nil
 }
@@ -118,7 +118,7 @@ func syntaxFault(data []byte, err error) *Fault {
 		return err != nil
 	})
 	if n == len(lines) {
-		return &Fault{Text: "is not YAML"}
+		return &Fault{Text: "is not YAML; is it the right file?"}
 	}
 	text := strings.TrimRight(string(lines[n]), "\r\n")
 	indent := text[:len(text)-len(strings.TrimLeft(text, " \t"))]
@@ -144,13 +144,15 @@ func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, errors.New("no such file")
+		return nil, errors.New("no such file; look at its name and its folder")
 	case err != nil:
 		return nil, cause(err)
+	case info.IsDir():
+		return nil, errors.New("it is a folder; name the file in it")
 	case !info.Mode().IsRegular():
-		return nil, errors.New("not a regular file") // a pipe could keep us waiting for ever
+		return nil, errors.New("not a regular file; give one that is") // a pipe could keep us waiting for ever
 	case info.Size() > largestFile:
-		return nil, errors.New("larger than 1 MiB")
+		return nil, errors.New("larger than 1 MiB; is it the right file?")
 	}
 	f, err := os.Open(path)
 	if err != nil {

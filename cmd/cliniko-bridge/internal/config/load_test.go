@@ -18,6 +18,7 @@ var update = flag.Bool("update", false, "rewrite the .err files in testdata/conf
 // environment is what the files in testdata/config may name.
 var environment = map[string]string{
 	"CLINIKO_API_KEY": "MS1rZXktZnJvbS10aGUtZW52aXJvbm1lbnQ-au1",
+	"SECOND_API_KEY":  "MS1zZWNvbmQta2V5LWZyb20tdGhlLWVudg-au1",
 	"FINGERPRINT_KEY": "fingerprint-key-from-the-environment",
 	"OPS":             "ops",
 	"EDITION":         "2016",
@@ -30,8 +31,8 @@ func getenv(name string) string { return environment[name] }
 // Each bad configuration is refused with exactly the text beside it.
 func TestLoadNamesEveryFaultOfABadFile(t *testing.T) {
 	files, err := filepath.Glob("testdata/config/*.bad.yml")
-	if err != nil || len(files) < 25 {
-		t.Fatalf("got %d bad configurations, %v; want 25 at least", len(files), err)
+	if err != nil || len(files) < 80 {
+		t.Fatalf("got %d bad configurations, %v; want 80 at least", len(files), err)
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".bad.yml"), func(t *testing.T) {
@@ -53,7 +54,7 @@ func TestLoadNamesEveryFaultOfABadFile(t *testing.T) {
 			if got != string(want) {
 				t.Errorf("got\n%swant\n%s", got, want)
 			}
-			for _, secret := range []string{environment["CLINIKO_API_KEY"], environment["FINGERPRINT_KEY"], "MS1"} {
+			for _, secret := range []string{environment["CLINIKO_API_KEY"], environment["FINGERPRINT_KEY"], "MS1", "hushhush"} {
 				if strings.Contains(got, secret) {
 					t.Errorf("the faults show %q", secret)
 				}
@@ -150,12 +151,28 @@ func TestLoadTakesAnchorsAndMerges(t *testing.T) {
 
 func TestLoadNamesAFileThatIsNotThere(t *testing.T) {
 	_, err := Load("testdata/no-such.yml", getenv)
-	if got, want := errorText(err), "testdata/no-such.yml: no such file"; got != want {
+	if got, want := errorText(err), "testdata/no-such.yml: no such file; look at its name and its folder"; got != want {
 		t.Errorf("got %q; want %q", got, want)
 	}
 	_, err = Load("testdata", getenv)
-	if got, want := errorText(err), "testdata: not a regular file"; got != want {
+	if got, want := errorText(err), "testdata: it is a folder; name the file in it"; got != want {
 		t.Errorf("got %q; want %q", got, want)
+	}
+}
+
+// A file that cannot be a configuration is not read at all: it is somebody's disk image, or a device that never ends.
+func TestLoadReadsNoLargeFileAndNoDevice(t *testing.T) {
+	large := filepath.Join(t.TempDir(), "large.yml")
+	if err := os.WriteFile(large, make([]byte, 10<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{
+		large:       large + ": larger than 1 MiB; is it the right file?",
+		"/dev/zero": "/dev/zero: not a regular file; give one that is",
+	} {
+		if _, err := Load(file, getenv); errorText(err) != want {
+			t.Errorf("got %q; want %q", errorText(err), want)
+		}
 	}
 }
 

@@ -8,7 +8,7 @@ func Places(getenv func(string) string) (*Config, error) {
 	c.DataDir = defaultDataDir
 	r.variable("NATS_URL", "", set(r, &c.NATS.URL, parseNATSURL))
 	r.variable("DATA_DIR", "", func(v value) { c.DataDir = v.text })
-	r.variable("ADMIN_LISTEN", "", set(r, &c.Admin.Listen, parseListen))
+	r.variable("ADMIN_LISTEN", "", set(r, &c.Admin.Listen, listen(defaultAdmin)))
 	r.variable("ADMIN_TOKEN", "", set(r, &c.Admin.Token, parseToken))
 	if len(r.faults) > 0 {
 		return nil, r.faults

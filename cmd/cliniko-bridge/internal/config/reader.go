@@ -53,7 +53,7 @@ func (r *reader) given(path string) bool { return r.lines[path] > 0 }
 // spend counts n more nodes and says whether they may be read. The first time that they may not is a fault.
 func (r *reader) spend(n, line int) bool {
 	if r.visits <= mostVisits && r.visits+n > mostVisits {
-		r.fault(line, "", "too many values; are there aliases of aliases?")
+		r.fault(line, "", "too many values; write them out in place of aliases of aliases")
 	}
 	r.visits += n
 	return r.visits <= mostVisits
@@ -177,7 +177,7 @@ func (r *reader) secretFile(k key, e entry) {
 	}
 	text := content(data)
 	if text == "" {
-		r.fault(v.line, v.path, "the file is empty")
+		r.fault(v.line, v.path, "the file is empty; write the secret into it")
 		return
 	}
 	if k.source != nil {

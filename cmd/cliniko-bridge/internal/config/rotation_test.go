@@ -37,7 +37,7 @@ func TestRotation(t *testing.T) {
 		{"second-au1", "second-au1", ""},
 		{"elsewhere-uk1\n", "second-au1", "what it holds is of another shard"},
 		{"third-au1\r\n", "third-au1", "changed"},
-		{"missing", "third-au1", "the file cannot be read: no such file"},
+		{"missing", "third-au1", "the file cannot be read: no such file; look at its name and its folder"},
 		{"fourth-au1", "fourth-au1", "changed"},
 	} {
 		if err := os.WriteFile(path, []byte(step.content), 0o600); err != nil {

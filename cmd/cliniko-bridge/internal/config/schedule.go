@@ -12,9 +12,9 @@ func parseSchedule(text string) (string, error) {
 	case err == nil:
 		return text, nil
 	case errors.Is(err, poller.ErrInterval):
-		return "", errors.New("is not a whole number of seconds, one at least")
+		return "", errors.New("is not a whole number of seconds, one at least; such as @every 30s")
 	case errors.Is(err, poller.ErrNever):
-		return "", errors.New("is a day that never comes")
+		return "", errors.New("is a day that never comes; look at its day and month")
 	default:
 		return "", errors.New(`is not a schedule; write "@every 30s", or 5 or 6 cron fields: "0 */5 * * * *"`)
 	}

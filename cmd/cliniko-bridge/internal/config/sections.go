@@ -31,7 +31,7 @@ func (r *reader) config(c *Config, n *yaml.Node) {
 		key{name: "admin", node: func(n *yaml.Node, path string) {
 			r.section(
 				n, path,
-				key{name: "listen", scalar: set(r, &c.Admin.Listen, parseListen)},
+				key{name: "listen", scalar: set(r, &c.Admin.Listen, listen(defaultAdmin))},
 				key{name: "token", secret: true, source: &c.Admin.TokenFile, scalar: set(r, &c.Admin.Token, parseToken)},
 			)
 			if fault := openToAll(c.Admin.Listen); fault != "" && !r.given(path+".token") && !r.given(path+".token_file") {
@@ -40,20 +40,21 @@ func (r *reader) config(c *Config, n *yaml.Node) {
 		}},
 	)
 	if !r.given("accounts") && n.Kind == yaml.MappingNode {
-		r.fault(n.Line, "accounts", "is missing; at least one account is needed")
+		r.fault(n.Line, "accounts", "is missing; write one account at least: a list with api_key and user_agent")
 	}
 	if len(c.Accounts) > 1 && !hasAccount(c.NATS.Subject) {
 		if line := r.lines["nats.subject"]; line > 0 {
 			subjectLine = line
 		}
 		r.fault(subjectLine, "nats.subject", fmt.Sprintf("has no {account}, and there are %d accounts; "+
-			"such as cliniko.{account}.{resource}.{verb}", len(c.Accounts)))
+			"write one that tells them apart, such as cliniko.{account}.{resource}.{verb}", len(c.Accounts)))
 	}
 }
 
 func (r *reader) accounts(n *yaml.Node, path string) []Account {
 	var list []Account
-	first := map[string]string{} // name → path of the account that has it
+	first := map[string]string{}    // name → path of the account that has it
+	keyed := map[[2]string]string{} // key and address → path of the account that has them
 	empty := r.list(n, path, func(n *yaml.Node, path string) {
 		a, named := newAccount(), path+".name"
 		r.account(&a, n, path)
@@ -63,12 +64,31 @@ func (r *reader) accounts(n *yaml.Node, path string) []Account {
 		} else {
 			first[a.Name] = path
 		}
+		r.oneKeyAnAccount(&a, n.Line, path, keyed)
 		list = append(list, a)
 	})
 	if empty {
-		r.fault(n.Line, path, "is empty; at least one account is needed")
+		r.fault(n.Line, path, "is empty; write one account at least: a list with api_key and user_agent")
 	}
 	return list
+}
+
+// oneKeyAnAccount refuses a key that an account in keyed has already, at the same address: every change would be told
+// twice, and two budgets would be spent where Cliniko gives one.
+func (r *reader) oneKeyAnAccount(a *Account, line int, path string, keyed map[[2]string]string) {
+	id := [2]string{a.APIKey.Reveal(), a.BaseURL}
+	other := keyed[id]
+	switch {
+	case a.APIKey.IsZero():
+	case other == "":
+		keyed[id] = path
+	default:
+		at := path + ".api_key"
+		if r.given(at + "_file") {
+			at += "_file"
+		}
+		r.fault(max(line, r.lines[at]), at, "is the key of "+other+" already; give each account its own")
+	}
 }
 
 func (r *reader) account(a *Account, n *yaml.Node, path string) {
@@ -106,7 +126,7 @@ func (r *reader) followed(n *yaml.Node, path string) []schemas.Resource {
 		var resource schemas.Resource
 		set(r, &resource, known(catalogue()))(v)
 		if resource != "" && slices.Contains(list, resource) {
-			r.fault(v.line, path, quote(v)+" is in the list already")
+			r.fault(v.line, path, quote(v)+" is in the list already; take it out")
 			return
 		}
 		list = append(list, resource)
@@ -153,7 +173,7 @@ func (r *reader) nats(c *NATS, n *yaml.Node, path string) {
 	r.section(
 		n, path,
 		key{name: "url", secret: true, scalar: set(r, &c.URL, parseNATSURL)},
-		key{name: "listen", scalar: set(r, &c.Listen, parseListen)},
+		key{name: "listen", scalar: set(r, &c.Listen, listen(defaultListen))},
 		key{name: "creds_file", holds: credentials, scalar: func(v value) { c.CredsFile = v.text }},
 		key{name: "nkey_file", holds: seed, scalar: func(v value) { c.NKeyFile = v.text }},
 		key{name: "tls", node: func(n *yaml.Node, path string) { r.tls(&c.TLS, n, path) }},
@@ -167,18 +187,18 @@ func (r *reader) nats(c *NATS, n *yaml.Node, path string) {
 		c.Listen = ""
 	}
 	if line := r.lines[path+".listen"]; line > 0 && !embedded {
-		r.fault(line, path+".listen", "is the address of the embedded server, and with nats.url there is none")
+		r.fault(line, path+".listen", "is the address of the embedded server, and with nats.url there is none; take it out")
 	}
 	for _, name := range []string{".creds_file", ".nkey_file", ".tls"} {
 		if line := r.lines[path+name]; line > 0 && embedded {
-			r.fault(line, path+name, "is for a server given by nats.url, and there is none")
+			r.fault(line, path+name, "is for a server given by nats.url, and there is none; give that, or take it out")
 		}
 	}
 	if line := r.lines[path+".nkey_file"]; line > 0 && r.given(path+".creds_file") {
 		r.fault(line, path+".nkey_file", "is given beside "+path+".creds_file; keep one of them")
 	}
 	if embedded && c.Replicas > 1 {
-		r.fault(r.lines[path+".replicas"], path+".replicas", "the embedded server is one; replicas need nats.url")
+		r.fault(r.lines[path+".replicas"], path+".replicas", "the embedded server is one; write 1, or give nats.url")
 	}
 }
 

@@ -16,6 +16,10 @@ const (
 	inID       = "{id}"
 )
 
+// longestSubject leaves room for what stands in place of the placeholders: a line of the NATS protocol holds 4096
+// characters.
+const longestSubject = 255
+
 var plainToken = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // parseSubject checks the template of a subject.
@@ -24,6 +28,9 @@ var plainToken = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 // other places, and a wildcard of NATS stands for a whole token. The first token is plain, or the stream would take
 // in messages of others.
 func parseSubject(text string) (string, error) {
+	if len(text) > longestSubject {
+		return "", fmt.Errorf("is too long; write %d characters at most", longestSubject)
+	}
 	tokens := strings.Split(text, ".")
 	for i, token := range tokens {
 		switch token {
@@ -32,7 +39,7 @@ func parseSubject(text string) (string, error) {
 				return "", errors.New("begins with a placeholder; begin with a word of its own, such as cliniko")
 			}
 			if slices.Contains(tokens[:i], token) {
-				return "", fmt.Errorf("has %s twice", token)
+				return "", fmt.Errorf("has %s twice; keep one of them", token)
 			}
 		default:
 			if !plainToken.MatchString(token) {
@@ -43,7 +50,7 @@ func parseSubject(text string) (string, error) {
 	}
 	for _, must := range []string{inResource, inVerb} {
 		if !slices.Contains(tokens, must) {
-			return "", fmt.Errorf("has no %s", must)
+			return "", fmt.Errorf("has no %s; such as %s", must, defaultSubject)
 		}
 	}
 	if strings.HasPrefix(text, "_") {

@@ -19,7 +19,7 @@ import (
 // reader puts the value before it: "is not a duration, such as 30s; …".
 
 var (
-	accountName = regexp.MustCompile(`^[a-z0-9-]+$`)
+	accountName = regexp.MustCompile(`^[a-z0-9-]{1,63}$`)
 	apiKey      = regexp.MustCompile(`^[!-9;-~]+$`) // printable ASCII without space and colon: a user name of HTTP
 	userAgent   = regexp.MustCompile(`^[^\s[:cntrl:](][^[:cntrl:]]* \([^()@\s[:cntrl:]]+@[^()@\s[:cntrl:]]+\)$`)
 	urlPath     = regexp.MustCompile(`^(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$`)
@@ -30,7 +30,7 @@ var (
 
 func parseAccountName(text string) (string, error) {
 	if !accountName.MatchString(text) {
-		return "", errors.New("is not a name of a-z, 0-9 and -, such as northside")
+		return "", errors.New("is not a name of a-z, 0-9 and -, 63 characters at most, such as northside")
 	}
 	return text, nil
 }
@@ -118,7 +118,7 @@ func atLeast(least time.Duration) func(string) (time.Duration, error) {
 		case err != nil:
 			return 0, errors.New("is not a duration, such as 30s, 5m or 720h")
 		case d < least:
-			return 0, fmt.Errorf("is less than %s", short(least))
+			return 0, fmt.Errorf("is too short; write %s or more", short(least))
 		}
 		return d, nil
 	}
@@ -144,19 +144,21 @@ func parsePercent(text string) (float64, error) {
 
 func parseStream(text string) (string, error) {
 	if !streamName.MatchString(text) {
-		return "", errors.New("is not a stream's name; it is of letters, digits, _ and -")
+		return "", errors.New("is not a stream's name; write letters, digits, _ and -, 255 characters at most")
 	}
 	return text, nil
 }
 
-// parseListen parses the address of a server of ours.
-func parseListen(text string) (string, error) {
-	_, port, err := net.SplitHostPort(text)
-	n, portErr := strconv.ParseUint(port, 10, 16)
-	if err != nil || portErr != nil || strconv.FormatUint(n, 10) != port || strings.ContainsAny(text, " \t\n/@") {
-		return "", errors.New("is not host:port, such as 127.0.0.1:8321")
+// listen parses the address of a server of ours. example is one.
+func listen(example string) func(string) (string, error) {
+	return func(text string) (string, error) {
+		_, port, err := net.SplitHostPort(text)
+		n, portErr := strconv.ParseUint(port, 10, 16)
+		if err != nil || portErr != nil || strconv.FormatUint(n, 10) != port || strings.ContainsAny(text, " \t\n/@") {
+			return "", errors.New("is not host:port, such as " + example)
+		}
+		return text, nil
 	}
-	return text, nil
 }
 
 // parseNATSURL parses one URL or several with commas between. A server without a scheme is one of nats.
