@@ -80,6 +80,7 @@ type Config struct {
 type Poller struct {
 	Config
 
+	leaver    *leaver // the Source
 	cron      *cron.Cron
 	resources []*resource // in the order of Specs
 	sweeper   sweeper
@@ -91,7 +92,8 @@ const stopGrace = 5 * time.Second
 
 // New makes a Poller that has not begun. Its errors name the resource whose schedule is wrong.
 func New(c Config) (*Poller, error) {
-	p := &Poller{Config: c, cron: newCron(c.Log), sweeper: newSweeper()}
+	p := &Poller{Config: c, leaver: &leaver{Source: c.Source}, cron: newCron(c.Log), sweeper: newSweeper()}
+	p.Source = p.leaver
 	var faults []error
 	if c.SweepSchedule != "" {
 		schedule, err := ParseSchedule(c.SweepSchedule)
@@ -123,6 +125,7 @@ func New(c Config) (*Poller, error) {
 func (p *Poller) Run(ctx context.Context) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	p.leaver.until(ctx)
 	context.AfterFunc(ctx, func() {
 		grace := time.AfterFunc(stopGrace, cancel)
 		context.AfterFunc(work, func() { grace.Stop() })

@@ -160,7 +160,7 @@ func (p *Poller) timesLeft() []time.Duration {
 // budgetPace is the time between two requests of the baselines if they get what the others left of the last minute's
 // budget, and a twentieth of it at least. 0 if the source has no budget.
 func (p *Poller) budgetPace() time.Duration {
-	source, ok := p.Source.(interface{ Budget() *cliniko.Budget })
+	source, ok := p.leaver.Source.(interface{ Budget() *cliniko.Budget })
 	if !ok {
 		return 0
 	}
