@@ -33,6 +33,8 @@ const (
 	dialTimeout = 3 * time.Second // a server of the list, so that a stop need not wait long
 	retryFirst  = 250 * time.Millisecond
 	retryMost   = 5 * time.Second
+	// saidAgain is how often a wait is told of that goes on: it can last for a night.
+	saidAgain = time.Hour
 	// A dead network is noticed after pingEvery, twice: NATS's own default is four minutes.
 	pingEvery = 20 * time.Second
 )
@@ -53,8 +55,9 @@ func Connect(ctx context.Context, cfg ConnectConfig, logger *zap.Logger) (*nats.
 	if err != nil {
 		return nil, fmt.Errorf("nats: %w", err)
 	}
+	var said time.Time
 	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
-		nc, err := opts.Connect()
+		nc, err := connectWithin(ctx, opts)
 		if err == nil {
 			return nc, nil
 		}
@@ -62,7 +65,10 @@ func Connect(ctx context.Context, cfg ConnectConfig, logger *zap.Logger) (*nats.
 			return nil, fmt.Errorf("nats: connect to %s: %w", shown, cfg.advise(err))
 		}
 		err = fmt.Errorf("nats: connect to %s: %w", shown, err)
-		logger.Warn("waiting for nats", zap.Error(err), zap.Duration("again_in", wait))
+		if time.Since(said) >= saidAgain {
+			said = time.Now()
+			logger.Warn("waiting for nats", zap.Error(err), zap.Duration("said_again_in", saidAgain))
+		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():

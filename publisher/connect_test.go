@@ -65,6 +65,34 @@ func TestConnectGivesUpWithItsContext(t *testing.T) {
 	}
 }
 
+// A stop does not wait for servers that take a connection and say nothing, however many there are.
+func TestConnectEndsWithItsContextWhereServersSayNothing(t *testing.T) {
+	var list []string
+	for range 40 { // two minutes, if each were waited for
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = l.Close() }()
+		list = append(list, "nats://"+l.Addr().String())
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		_, err := publisher.Connect(ctx, publisher.ConnectConfig{URL: strings.Join(list, ",")}, zap.NewNop())
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("it connected to servers that say nothing")
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("a minute after its context has ended it still waits")
+	}
+}
+
 // What waiting does not mend is told at once, without a word of the credentials.
 func TestConnectRefused(t *testing.T) {
 	s := publishertest.Start(t, publishertest.Options{User: "bridge", Password: "right"})
