@@ -43,9 +43,10 @@ var (
 )
 
 // Open opens the file at path and makes it if there is none; its folder must exist. It is readable for its owner
-// alone. It returns an error that is ErrInUse if another process has it open. The caller closes the store.
+// alone. It returns an error that is ErrInUse if another process has it open, and one that is ErrForeign if it is not a
+// store's, or damaged. The caller closes the store.
 func Open(path string) (*Store, error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout})
+	db, err := open(path)
 	if errors.Is(err, bberrors.ErrTimeout) {
 		return nil, fmt.Errorf("open %s: %w", path, ErrInUse)
 	}

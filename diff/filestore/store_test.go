@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/bbolt"
 	"go.uber.org/goleak"
 
 	"github.com/cliniko-bridge/cliniko-bridge/diff"
@@ -131,6 +132,62 @@ func TestOpenErrors(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), "open "+path+": ") || errors.Is(err, filestore.ErrInUse) {
 			t.Errorf("%s: got %v", path, err)
 		}
+	}
+}
+
+// A file that is not ours, or not whole, is refused before anything is read from it or written to it: a missing end is a
+// fault of the machine where the file is mapped.
+func TestWhatIsNoStoreIsRefused(t *testing.T) {
+	full := filepath.Join(t.TempDir(), "state.db")
+	s := open(t, full)
+	lease, was := acquire(t, s), []byte(nil)
+	for i := range 50 {
+		state := []byte(strings.Repeat(strconv.Itoa(i), 3000))
+		if err := s.Commit(t.Context(), lease, diff.Commit{Account: north, Resource: patients, Was: was, State: state}); err != nil {
+			t.Fatal(err)
+		}
+		was = state
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{1, 4096, 8192, 12288, 16384, len(whole) / 2} {
+		cut := filepath.Join(t.TempDir(), "state.db")
+		if err := os.WriteFile(cut, whole[:size], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := filestore.Open(cut); !errors.Is(err, filestore.ErrForeign) {
+			t.Errorf("cut off after %d of %d bytes: got %v, want %v", size, len(whole), err, filestore.ErrForeign)
+			if err == nil {
+				_ = s.Close()
+			}
+		}
+		if after, err := os.ReadFile(cut); err != nil || len(after) != size {
+			t.Errorf("it was changed: %d bytes, %v", len(after), err)
+		}
+	}
+
+	other := filepath.Join(t.TempDir(), "state.db")
+	db, err := bbolt.Open(other, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucket([]byte("users"))
+		if err != nil {
+			return err
+		}
+		return b.Put([]byte("of"), []byte("another program"))
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := filestore.Open(other); !errors.Is(err, filestore.ErrForeign) || !strings.Contains(err.Error(), `the bucket "users" is another program's`) {
+		t.Errorf("another program's: got %v, want %v", err, filestore.ErrForeign)
 	}
 }
 
