@@ -58,7 +58,7 @@ func (e *env) demo(ctx context.Context, rate float64) error {
 		Version: versionText(), Ready: b.Ready, Status: b.Status, Sweep: b.Sweep, Baseline: b.Baseline, Metrics: b.Metrics(), Log: log,
 	})
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return serve(ctx, b, server, log) })
+	group.Go(func() error { return serve(ctx, cfg, b, server, log) })
 	group.Go(func() error {
 		if !waitReady(ctx, b) {
 			return nil

@@ -74,7 +74,7 @@ func startDebugging(t *testing.T, text string) overheard {
 	server := newAdmin(cfg, b, log)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, b, server, log) }()
+	go func() { ended <- serve(ctx, cfg, b, server, log) }()
 	stop := func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -18,13 +18,26 @@ import (
 )
 
 func main() {
-	// A second signal ends the process at once: once the first has come, stop lets the next have its usual effect.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	ctx := untilSignal()
 	// net/http writes the beginning of a response that nobody asked for to the standard logger: text of a record, it
 	// may be. All that is ours to say goes through zap.
 	log.SetOutput(io.Discard)
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
+// untilSignal returns a context that ends with the first SIGINT or SIGTERM. The second ends the process at once.
+func untilSignal() context.Context {
+	caught := make(chan os.Signal, 2)
+	signal.Notify(caught, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		<-caught
+		stop()
+		<-caught
+		say(os.Stderr, "cliniko-bridge: ended at once by a second signal; what was in flight is done again at the next start\n")
+		os.Exit(exitFailed)
+	}()
+	return ctx
 }
 
 // Exit statuses.

@@ -35,7 +35,7 @@ FINGERPRINT_KEY, DATA_DIR, ADMIN_LISTEN, ADMIN_TOKEN.`,
 		if err != nil {
 			return err
 		}
-		return serve(cmd.Context(), b, newAdmin(cfg, b, log), log)
+		return serve(cmd.Context(), cfg, b, newAdmin(cfg, b, log), log)
 	}
 	return cmd
 }
@@ -56,13 +56,14 @@ func newAdmin(cfg *config.Config, b *bridge.Bridge, log *zap.Logger) *admin.Serv
 }
 
 // serve runs the bridge and its server for operators until ctx ends or the bridge cannot go on.
-func serve(ctx context.Context, b *bridge.Bridge, server *admin.Server, log *zap.Logger) error {
+func serve(ctx context.Context, cfg *config.Config, b *bridge.Bridge, server *admin.Server, log *zap.Logger) error {
 	if err := server.Listen(ctx); err != nil {
-		return err
+		return cfg.Fault("admin.listen", err.Error())
 	}
 	log.Info("status and metrics are served", zap.String("address", server.Addr()))
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)
+	defer context.AfterFunc(ctx, func() { log.Info("stopping") })()
 	group.Go(func() error { return server.Run(ctx) })
 	group.Go(func() error {
 		defer cancel()

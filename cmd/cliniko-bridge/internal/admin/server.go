@@ -81,18 +81,18 @@ func New(addr string, deps Deps) *Server {
 }
 
 // Listen takes the address, so that a start fails before anything else has begun. Run must follow: it serves, and
-// gives the address back. The error names the setting to change.
+// gives the address back. The error says what to do.
 func (s *Server) Listen(ctx context.Context) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("admin.listen %s is in use; stop what listens there, or give admin.listen another port", s.addr)
+		return fmt.Errorf("%s is in use; stop what listens there, or give admin.listen another port", s.addr)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("admin.listen %s is no address of this machine; give admin.listen one that is", s.addr)
+		return fmt.Errorf("%s is no address of this machine; give admin.listen one that is", s.addr)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("admin.listen %s is not allowed to this user; give admin.listen a port above 1023", s.addr)
+		return fmt.Errorf("%s is not allowed to this user; give admin.listen a port above 1023", s.addr)
 	case err != nil:
-		return fmt.Errorf("admin.listen %s: %w", s.addr, err)
+		return fmt.Errorf("%s cannot be listened on: %w", s.addr, err)
 	}
 	s.listener = listener
 	return nil

@@ -118,9 +118,9 @@ func TestListenNamesTheSettingAndTheRemedy(t *testing.T) {
 	}
 	defer func() { _ = taken.Close() }()
 	for addr, want := range map[string]string{
-		taken.Addr().String(): "admin.listen " + taken.Addr().String() + " is in use; stop what listens there, or give",
-		"192.0.2.1:0":         "admin.listen 192.0.2.1:0 is no address of this machine",
-		"no-such-host":        "admin.listen no-such-host: ",
+		taken.Addr().String(): taken.Addr().String() + " is in use; stop what listens there, or give",
+		"192.0.2.1:0":         "192.0.2.1:0 is no address of this machine",
+		"no-such-host":        "no-such-host cannot be listened on: ",
 	} {
 		err := New(addr, Deps{}).Run(t.Context())
 		if err == nil || !strings.HasPrefix(err.Error(), want) {

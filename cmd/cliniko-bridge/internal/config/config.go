@@ -28,7 +28,19 @@ type Config struct {
 	DataDir string
 	// Admin is the HTTP server for operators.
 	Admin Admin
+
+	file  string         // that it was read from, "" if from the environment
+	lines map[string]int // the line of each path that file gives
 }
+
+// Fault is a fault of the configuration that only the machine could tell: a port that is taken, a folder that cannot be
+// written to. It has its place like those that Load finds.
+func (c *Config) Fault(path, text string) Faults {
+	return Faults{{File: c.file, Line: c.lines[path], Path: path, Text: text}}
+}
+
+// Given says whether the file gives path, "nats.listen" for one, or leaves it to its default.
+func (c *Config) Given(path string) bool { return c.lines[path] > 0 }
 
 // An Account is one Cliniko account: one key, one budget of requests.
 type Account struct {

@@ -40,6 +40,7 @@ func parse(file string, data []byte, getenv func(string) string, open func(strin
 	}
 	r := &reader{file: file, dir: filepath.Dir(file), getenv: getenv, open: open, lines: map[string]int{}}
 	c := defaults()
+	c.file, c.lines = file, r.lines
 	r.config(c, root)
 	if len(r.faults) > 0 {
 		return nil, r.faults.sorted().scrub(r.secrets)

@@ -65,6 +65,7 @@ func TestLoadNamesEveryFaultOfABadFile(t *testing.T) {
 
 func TestLoadFillsInEveryDefault(t *testing.T) {
 	got := load(t, "testdata/config/small.yml")
+	got.file, got.lines = "", nil
 	want := &Config{
 		Accounts: []Account{{
 			Name: "default", APIKey: NewSecret(environment["CLINIKO_API_KEY"]),
@@ -89,6 +90,7 @@ func TestLoadFillsInEveryDefault(t *testing.T) {
 func TestLoadReadsEveryKey(t *testing.T) {
 	withRealFiles(t)
 	got := load(t, "testdata/config/full.yml")
+	got.file, got.lines = "", nil
 	want := &Config{
 		Accounts: []Account{{
 			Name: "northside", APIKey: NewSecret(environment["CLINIKO_API_KEY"]),
@@ -130,6 +132,18 @@ func TestLoadReadsEveryKey(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+}
+
+// What only the machine can tell has its place, too; what is left to its default has none but its path.
+func TestAFaultOfTheMachineHasItsPlace(t *testing.T) {
+	c := load(t, "testdata/config/full.yml")
+	if got, want := c.Fault("data_dir", "is full").Error(), "testdata/config/full.yml:32: data_dir: is full"; got != want {
+		t.Errorf("got %q; want %q", got, want)
+	}
+	c = load(t, "testdata/config/small.yml")
+	if got, want := c.Fault("data_dir", "is full").Error(), "testdata/config/small.yml: data_dir: is full"; got != want {
+		t.Errorf("got %q; want %q", got, want)
 	}
 }
 
