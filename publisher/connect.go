@@ -25,6 +25,8 @@ type ConnectConfig struct {
 	CAFile    string // root certificates in PEM; "" means those of the system
 	CertFile  string // our own certificate in PEM, for a server that asks for one; needs KeyFile
 	KeyFile   string
+	// Waiting, if non-nil, is called after each attempt to connect that failed, with what Connect would return.
+	Waiting func(error)
 	// InProcess is a server in this process. It is used in place of URL.
 	InProcess nats.InProcessConnProvider
 }
@@ -65,6 +67,9 @@ func Connect(ctx context.Context, cfg ConnectConfig, logger *zap.Logger) (*nats.
 			return nil, fmt.Errorf("nats: connect to %s: %w", shown, cfg.advise(err))
 		}
 		err = fmt.Errorf("nats: connect to %s: %w", shown, err)
+		if cfg.Waiting != nil {
+			cfg.Waiting(err)
+		}
 		if time.Since(said) >= saidAgain {
 			said = time.Now()
 			logger.Warn("waiting for nats", zap.Error(err), zap.Duration("said_again_in", saidAgain))

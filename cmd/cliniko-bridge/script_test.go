@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 //	edit RESOURCE              changes a record; sets ID to its id
 //	exits STATUS COMMAND...    runs a command that ends with this very exit status
 //	await URL [REGEXP]         waits until URL answers 200, with a match in the body
+//	awaitunready URL REGEXP    waits until URL answers 503, with a match in the body
 //	awaitfile FILE REGEXP      waits until FILE has a match
 //	awaitlistener              waits until somebody follows the events of the bridge under DATA_DIR
 //	fetch URL                  prints what URL answers with 200
@@ -48,11 +49,12 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Values[clinicKey{}] = new(*clinikotest.Server)
 			e.Setenv("ADMIN_LISTEN", freeAddr(t))
+			e.Setenv("SECOND_LISTEN", freeAddr(t))
 			e.Setenv("DATA_DIR", e.WorkDir+"/data")
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"clinic": startClinic, "fault": injectFault, "edit": editRecord, "exits": exits, "await": await,
+			"clinic": startClinic, "fault": injectFault, "edit": editRecord, "exits": exits, "await": await, "awaitunready": awaitUnready,
 			"pretend": startPretender, "awaitfile": awaitFile, "awaitlistener": awaitListener, "fetch": fetch, "keys": printKeys,
 		},
 	})
@@ -138,6 +140,15 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	wait(ts, args[0], func() bool {
 		body, err := download(args[0])
 		return err == nil && match(body)
+	})
+}
+
+func awaitUnready(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg || len(args) != 2, "awaitunready URL REGEXP")
+	re := compile(ts, args[1])
+	wait(ts, args[0]+": "+args[1], func() bool {
+		body, err := download(args[0])
+		return err != nil && re.Match(body)
 	})
 }
 

@@ -19,7 +19,7 @@ func lockDir(dir string) (*os.File, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, errors.New("another process uses the directory; stop it, or set another data_dir")
+			return nil, ErrInUse
 		}
 		return nil, err
 	}

@@ -31,11 +31,20 @@ const readyWithin = time.Minute
 // A Config says where the server keeps its messages and where it listens.
 type Config struct {
 	Dir string // made if it is not there; required
-	// Listen is host:port; "" means DefaultListen. If something else has the port, a free one is taken instead;
-	// port 0 asks for a free one.
+	// Listen is host:port; "" means DefaultListen. If something else has the port, a free one is taken instead, unless it
+	// is Fixed; port 0 asks for a free one.
 	Listen string
+	Fixed  bool        // others know of the port: Start returns ErrPort if something else has it
 	Logger *zap.Logger // nil: no logs
 }
+
+// Reasons why Start cannot start a server.
+var (
+	// ErrInUse says that another process uses the directory. It may be waited for.
+	ErrInUse = errors.New("another process uses the directory; stop it, or set another data_dir")
+	// ErrPort says that something else listens where the server should. One of the two has to move.
+	ErrPort = errors.New("something else listens there")
+)
 
 // A Server is a running NATS server.
 type Server struct {
@@ -52,7 +61,7 @@ func Start(cfg Config) (*Server, error) {
 	if logger == nil {
 		logger = zap.NewNop()
 	}
-	host, port, err := freeAddress(cfg.Listen, logger)
+	host, port, err := freeAddress(cfg.Listen, cfg.Fixed, logger)
 	if err != nil {
 		return nil, fmt.Errorf("embedded nats: %w", err)
 	}
@@ -107,8 +116,9 @@ func run(opts *server.Options, logger *zap.Logger) (*server.Server, error) {
 	return ns, nil
 }
 
-// freeAddress splits listen and looks whether its port is free. If not, the port is server.RANDOM_PORT.
-func freeAddress(listen string, logger *zap.Logger) (host string, port int, err error) {
+// freeAddress splits listen and looks whether its port is free. If not, the port is server.RANDOM_PORT, or if it is fixed
+// the error is ErrPort.
+func freeAddress(listen string, fixed bool, logger *zap.Logger) (host string, port int, err error) {
 	if listen == "" {
 		listen = DefaultListen
 	}
@@ -127,6 +137,9 @@ func freeAddress(listen string, logger *zap.Logger) (host string, port int, err 
 		return host, server.RANDOM_PORT, nil
 	}
 	probe, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", listen)
+	if err != nil && fixed {
+		return "", 0, fmt.Errorf("%s: %w", listen, ErrPort)
+	}
 	if err != nil {
 		logger.Warn("embedded nats takes a free port, because its own is in use", zap.String("listen", listen), zap.Error(err))
 		return host, server.RANDOM_PORT, nil

@@ -103,6 +103,22 @@ func TestPortInUse(t *testing.T) {
 	nc.Close()
 }
 
+// A port that others know of is not exchanged for another.
+func TestAFixedPortInUse(t *testing.T) {
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	s, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Listen: l.Addr().String(), Fixed: true})
+	if !errors.Is(err, embedded.ErrPort) || !strings.Contains(err.Error(), l.Addr().String()) {
+		t.Errorf("error is %v, want one that is %v and names the address", err, embedded.ErrPort)
+	}
+	if err == nil {
+		s.Shutdown()
+	}
+}
+
 // Two servers never work on one directory; the second is told so, and may have it when the first is gone.
 func TestOneServerADirectory(t *testing.T) {
 	dir := t.TempDir()

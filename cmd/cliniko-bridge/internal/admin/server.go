@@ -86,11 +86,11 @@ func (s *Server) Listen(ctx context.Context) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%s is in use; stop what listens there, or give admin.listen another port", s.addr)
+		return fmt.Errorf("%s is in use; stop what listens there, or give another port", s.addr)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("%s is no address of this machine; give admin.listen one that is", s.addr)
+		return fmt.Errorf("%s is no address of this machine; give one that is", s.addr)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("%s is not allowed to this user; give admin.listen a port above 1023", s.addr)
+		return fmt.Errorf("%s is not allowed to this user; give a port above 1023", s.addr)
 	case err != nil:
 		return fmt.Errorf("%s cannot be listened on: %w", s.addr, err)
 	}

@@ -66,12 +66,15 @@ type metrics struct {
 	diff     *diff.Metrics
 }
 
-// New makes a Bridge that has not begun. It opens nothing but the fingerprint key.
+// New makes a Bridge that has not begun. It makes data_dir and the fingerprint key, and opens nothing else.
 func New(cfg *config.Config, opts Options) (*Bridge, error) {
+	if err := dataDir(cfg); err != nil {
+		return nil, err
+	}
 	lost := config.FingerprintKeyIsMissing(cfg)
 	secret, err := config.FingerprintKey(cfg)
 	if err != nil {
-		return nil, err
+		return nil, cfg.Fault("data_dir", err.Error())
 	}
 	if _, err := os.Stat(stateFile(cfg)); lost && err == nil {
 		opts.Log.Warn("the key of the fingerprints is missing beside the state that was written with it, and is made anew: every record is taken up again in silence, "+
@@ -148,43 +151,19 @@ func (b *Bridge) newReplica() *diff.Replica {
 }
 
 func (b *Bridge) open(ctx context.Context) error {
-	if err := os.MkdirAll(b.cfg.DataDir, 0o700); err != nil {
-		return fmt.Errorf("data_dir: %w", err)
-	}
 	b.wait("it waits for the store")
 	store, err := awaitStore(ctx, b.cfg, b.log, b.wait)
 	if err != nil {
 		return err
 	}
 	b.store = &watchedStore{Store: store}
+	b.sign()
 	b.wait("it waits for NATS")
 	if err := b.connect(ctx); err != nil {
 		return err
 	}
+	b.wait("it waits for the stream")
 	return b.openStream(ctx)
-}
-
-// connect connects to the server of the configuration, or starts the embedded one.
-func (b *Bridge) connect(ctx context.Context) (err error) {
-	if b.cfg.NATS.URL.IsZero() {
-		//nolint:contextcheck // the server outlives this step; close ends it
-		b.embedded, err = embedded.Start(embedded.Config{Dir: NATSDir(b.cfg), Listen: b.cfg.NATS.Listen, Logger: b.log})
-		if err != nil {
-			return err
-		}
-		b.log.Info("an embedded NATS server is running", zap.String("url", b.embedded.URL()))
-		b.nats, err = b.embedded.Conn(ctx, "cliniko-bridge", b.log)
-	} else {
-		b.nats, err = publisher.Connect(ctx, ConnectConfig(b.cfg), b.log)
-	}
-	if err != nil {
-		return err
-	}
-	if err := publisher.Fit(b.nats); err != nil {
-		return unfit(err)
-	}
-	b.js, err = jetstream.New(b.nats)
-	return err
 }
 
 // URL is where the events can be subscribed to: the embedded server, or the configured one without user, password or
@@ -220,6 +199,7 @@ func (b *Bridge) close() {
 		b.embedded.Shutdown()
 	}
 	if b.store != nil {
+		_ = os.Remove(holderFile(b.cfg)) // at worst it names a process that has ended
 		if err := b.store.Close(); err != nil {
 			b.log.Warn("close the store", zap.Error(err))
 		}

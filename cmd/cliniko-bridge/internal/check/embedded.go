@@ -21,6 +21,8 @@ func (r *Report) embedded(ctx context.Context, cfg *config.Config) string {
 		return url
 	}
 	switch err := free(ctx, listen); {
+	case err != nil && cfg.Given("nats.listen"):
+		r.bad("NATS", "something else listens on nats.listen %s; stop that, or give nats.listen another port (%s)", listen, err)
 	case err != nil:
 		r.warn("NATS", "`run` starts a server inside; something else has %s, so it will take another port (%s)", listen, err)
 	case !loopback(listen):

@@ -236,7 +236,7 @@ func TestEmbedded(t *testing.T) {
 	s := newSetup(t, clinikotest.Options{})
 	s.more = "    resources: [patients]"
 	s.nats = fmt.Sprintf("{listen: %q}", l.Addr())
-	wants(t, s.run(), "NATS", render.Warning, "it will take another port")
+	wants(t, s.run(), "NATS", render.Wrong, "give nats.listen another port")
 	s.nats = `{listen: "0.0.0.0:0"}`
 	wants(t, s.run(), "NATS", render.Warning, "open to the network")
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
@@ -36,6 +37,9 @@ type Config struct {
 // Fault is a fault of the configuration that only the machine could tell: a port that is taken, a folder that cannot be
 // written to. It has its place like those that Load finds.
 func (c *Config) Fault(path, text string) Faults {
+	if c.file == "" {
+		path = cmp.Or(variables[path], path)
+	}
 	return Faults{{File: c.file, Line: c.lines[path], Path: path, Text: text}}
 }
 

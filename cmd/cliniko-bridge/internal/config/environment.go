@@ -46,6 +46,9 @@ func fromEnvironment(getenv func(string) string) (*Config, error) {
 	return c, nil
 }
 
+// variables are the names of what the machine can refuse.
+var variables = map[string]string{"data_dir": "DATA_DIR", "admin.listen": "ADMIN_LISTEN"}
+
 // variable reads one variable. required says what to set it to, and is "" if it may be missing.
 func (r *reader) variable(name, required string, read func(value)) {
 	text := r.getenv(name)

@@ -54,7 +54,7 @@ func readKey(path string) (Secret, error) {
 	}
 	key, err := parseFingerprintKey(strings.TrimSpace(string(data)))
 	if err != nil {
-		return Secret{}, fmt.Errorf("%s holds no key: it %w", path, err)
+		return Secret{}, fmt.Errorf("%s holds no key of %d characters or more; restore it from a backup: with another one, every record looks changed", path, shortestKey)
 	}
 	return key, nil
 }

@@ -1,0 +1,110 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+
+	"github.com/cliniko-bridge/cliniko-bridge/publisher"
+	"github.com/cliniko-bridge/cliniko-bridge/publisher/embedded"
+)
+
+// connect connects to the server of the configuration, or starts the embedded one, for which it waits while another
+// process has its folder.
+func (b *Bridge) connect(ctx context.Context) (err error) {
+	if b.cfg.NATS.URL.IsZero() {
+		if err := b.embed(ctx); err != nil {
+			return err
+		}
+		b.log.Info("an embedded NATS server is running", zap.String("url", b.embedded.URL()))
+		b.nats, err = b.embedded.Conn(ctx, "cliniko-bridge", b.log)
+	} else {
+		to := ConnectConfig(b.cfg)
+		to.Waiting = func(err error) { b.wait("it waits for NATS: " + err.Error()) }
+		b.nats, err = publisher.Connect(ctx, to, b.log)
+	}
+	if err != nil {
+		return err
+	}
+	if err := publisher.Fit(b.nats); err != nil {
+		return unfit(err)
+	}
+	b.js, err = jetstream.New(b.nats)
+	return err
+}
+
+// embed starts the embedded server.
+func (b *Bridge) embed(ctx context.Context) error {
+	patience := newPatience(b.log, b.wait)
+	for {
+		//nolint:contextcheck // the server outlives this step; close ends it
+		server, err := embedded.Start(embedded.Config{
+			Dir: NATSDir(b.cfg), Listen: b.cfg.NATS.Listen, Fixed: b.cfg.Given("nats.listen"), Logger: b.log,
+		})
+		switch {
+		case err == nil:
+			b.embedded = server
+			return nil
+		case errors.Is(err, embedded.ErrPort):
+			return b.cfg.Fault("nats.listen", err.Error()+"; stop that, or give another port")
+		case errors.Is(err, embedded.ErrInUse):
+			err = fmt.Errorf("%s is in use by another bridge, %s; stop that, or name another data_dir", b.cfg.DataDir, holderOf(b.cfg))
+		case full(err):
+			err = fmt.Errorf("%w; make room", err)
+		default:
+			return err
+		}
+		if !patience.wait(ctx, "its NATS server", err, openWait) {
+			return ctx.Err()
+		}
+	}
+}
+
+// openStream makes sure of the stream, and waits for servers of a cluster that have not found each other yet.
+func (b *Bridge) openStream(ctx context.Context) error {
+	want := StreamConfig(b.cfg, b.template)
+	return newPatience(b.log, b.wait).until(ctx, "the stream", func() error {
+		report, err := publisher.Ensure(ctx, b.js, want)
+		if err != nil {
+			return unfit(err)
+		}
+		for _, w := range report.Warnings {
+			b.log.Warn("about the stream", zap.String("warning", w))
+		}
+		if len(report.Faults) > 0 {
+			return &SetupError{fmt.Errorf("the stream %s cannot be used: %s", want.Name, strings.Join(report.Faults, "; "))}
+		}
+		checkpoints, err := b.openCheckpoints(ctx, want)
+		if err != nil {
+			return err
+		}
+		out, err := publisher.New(ctx, b.nats, publisher.Config{
+			Stream: want.Name, Template: b.template, Checkpoints: checkpoints,
+		}, b.log)
+		if err != nil {
+			return err
+		}
+		b.stream = &stream{Publisher: out, js: b.js, config: want, log: b.log}
+		return nil
+	})
+}
+
+// openCheckpoints opens the bucket beside the stream. Without the right to it the bridge does without, and says what that costs.
+func (b *Bridge) openCheckpoints(ctx context.Context, want publisher.StreamConfig) (jetstream.KeyValue, error) {
+	kv, err := publisher.EnsureCheckpoints(ctx, b.js, want)
+	var api *jetstream.APIError
+	switch {
+	case errors.As(err, &api) && api.Code == http.StatusServiceUnavailable, ctx.Err() != nil: // a cluster without a leader
+		return nil, err
+	case err != nil:
+		b.log.Warn("no checkpoint can be kept beside the stream: should the store be lost, a resource without events begins anew, "+
+			"and what changed in it since its last look is not told", zap.Error(err))
+		return nil, nil
+	}
+	return kv, nil
+}
