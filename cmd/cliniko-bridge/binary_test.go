@@ -45,6 +45,7 @@ type process struct {
 	cmd    *exec.Cmd
 	stderr *lockedBuffer
 	ended  chan error
+	within func(*exec.Cmd) // if non-nil, changes the command before it is started
 }
 
 type lockedBuffer struct {
@@ -67,13 +68,19 @@ func (b *lockedBuffer) String() string {
 // startProcess writes config to a file and starts a bridge with it. The text says "ADMIN" for the address of the status.
 func startProcess(tb testing.TB, config string) *process {
 	tb.Helper()
+	return startProcessWithin(tb, config, nil)
+}
+
+// startProcessWithin is startProcess for a process that is started in another way: within changes its command.
+func startProcessWithin(tb testing.TB, config string, within func(*exec.Cmd)) *process {
+	tb.Helper()
 	addr := freeAddr(tb)
 	path := filepath.Join(tb.TempDir(), "bridge.yaml")
 	text := bytes.ReplaceAll([]byte(config), []byte("ADMIN"), []byte(addr))
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	p := &process{t: tb, config: path, addr: addr, stderr: &lockedBuffer{}}
+	p := &process{t: tb, config: path, addr: addr, stderr: &lockedBuffer{}, within: within}
 	p.start()
 	tb.Cleanup(func() {
 		if p.cmd != nil {
@@ -98,6 +105,9 @@ func (p *process) start() {
 	}
 	p.cmd = exec.CommandContext(context.Background(), path, "run", "--config", p.config)
 	p.cmd.Stderr = p.stderr
+	if p.within != nil {
+		p.within(p.cmd)
+	}
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -30,6 +31,7 @@ type stopScene struct {
 	clinic *clinikotest.Clinic
 	api    *clinikotest.Server
 	dir    string
+	within func(*exec.Cmd) // see startProcessWithin
 }
 
 func newStopScene(t *testing.T, patients int) *stopScene {
@@ -44,13 +46,13 @@ func newStopScene(t *testing.T, patients int) *stopScene {
 // run starts a bridge that follows the patients; more is added to its configuration, and perMinute is its budget.
 func (s *stopScene) run(perMinute int, more string) *process {
 	s.Helper()
-	return startProcess(s, fmt.Sprintf(`
+	return startProcessWithin(s, fmt.Sprintf(`
 accounts:
   - {api_key: %q, user_agent: "Stop (ops@clinic.example)", base_url: %q, api: 2017, resources: [patients], requests_per_minute: %d}
 resources: {patients: {schedule: "@every 1s"}}
 data_dir: %q
 admin: {listen: ADMIN}
-`, s.clinic.Key(), s.api.URL, perMinute, s.dir)+more)
+`, s.clinic.Key(), s.api.URL, perMinute, s.dir)+more, s.within)
 }
 
 // hang lets no request be answered any more, and returns when one waits.

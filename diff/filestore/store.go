@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -23,6 +25,8 @@ var ErrInUse = errors.New("another process has it open")
 // A Store is a diff.Store in a file. It is safe for use by several goroutines.
 type Store struct {
 	db *bbolt.DB
+
+	unwritten atomic.Pointer[error] // why the last write failed, nil if it did not
 
 	mu    sync.Mutex      // guards held and lists; Commit and Acquire keep it until the disk has what they wrote
 	held  map[string]held // by account
@@ -122,7 +126,24 @@ func (s *Store) update(ctx context.Context, f func(*bbolt.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return s.db.Update(f)
+	err := s.db.Update(f)
+	var system syscall.Errno
+	switch {
+	case err == nil:
+		s.unwritten.Store(nil)
+	case errors.As(err, &system):
+		s.unwritten.Store(&err)
+	}
+	return err
+}
+
+// Unwritten is why the disk did not take the last write, and nil as long as it takes them. Such a write left everything as
+// it was before, and may be tried again.
+func (s *Store) Unwritten() error {
+	if err := s.unwritten.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // find goes from bucket to bucket of account, and returns nil if one of them is not there.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -48,10 +49,16 @@ var (
 
 // A Server is a running NATS server.
 type Server struct {
+	dir    string
+	url    string
+	lock   *os.File
+	host   string
+	port   int
+	logger *zap.Logger
+
+	mu   sync.Mutex // guards the following; held while they are replaced
 	ns   *server.Server
-	dir  string
-	url  string
-	lock *os.File
+	logs *adapter
 }
 
 // Start starts the server and returns once it takes connections. It returns an error if another process has the
@@ -72,21 +79,15 @@ func Start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedded nats: %s: %w", cfg.Dir, err)
 	}
-	ns, err := run(&server.Options{
-		ServerName: "cliniko-bridge",
-		Host:       host,
-		Port:       port,
-		JetStream:  true,
-		StoreDir:   cfg.Dir,
-		SyncAlways: true,
-		MaxPayload: maxPayload,
-		NoSigs:     true, // signals are the bridge's
-	}, logger)
+	ns, logs, err := run(options(cfg.Dir, host, port), logger)
 	if err != nil {
 		_ = lock.Close()
 		return nil, fmt.Errorf("embedded nats: %w", err)
 	}
-	s := &Server{ns: ns, dir: cfg.Dir, url: ns.ClientURL(), lock: lock}
+	s := &Server{dir: cfg.Dir, url: ns.ClientURL(), lock: lock, host: host, port: port, logger: logger, ns: ns, logs: logs}
+	if addr, ok := ns.Addr().(*net.TCPAddr); ok {
+		s.port = addr.Port
+	}
 	if err := writeURL(s.dir, s.url); err != nil {
 		s.Shutdown()
 		return nil, fmt.Errorf("embedded nats: %w", err)
@@ -95,11 +96,24 @@ func Start(cfg Config) (*Server, error) {
 	return s, nil
 }
 
+func options(dir, host string, port int) *server.Options {
+	return &server.Options{
+		ServerName: "cliniko-bridge",
+		Host:       host,
+		Port:       port,
+		JetStream:  true,
+		StoreDir:   dir,
+		SyncAlways: true,
+		MaxPayload: maxPayload,
+		NoSigs:     true, // signals are the bridge's
+	}
+}
+
 // run starts a server with opts, and stops it again if it does not become ready.
-func run(opts *server.Options, logger *zap.Logger) (*server.Server, error) {
+func run(opts *server.Options, logger *zap.Logger) (*server.Server, *adapter, error) {
 	ns, err := server.NewServer(opts)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	logs := &adapter{logger: logger}
 	ns.SetLoggerV2(logs, false, false, false)
@@ -111,9 +125,9 @@ func run(opts *server.Options, logger *zap.Logger) (*server.Server, error) {
 	}
 	if err != nil {
 		ns.Shutdown()
-		return nil, err
+		return nil, nil, err
 	}
-	return ns, nil
+	return ns, logs, nil
 }
 
 // freeAddress splits listen and looks whether its port is free. If not, the port is server.RANDOM_PORT, or if it is fixed
@@ -152,12 +166,14 @@ func (s *Server) URL() string { return s.url }
 
 // Conn connects to the server without a network, with the settings of publisher.Connect.
 func (s *Server) Conn(ctx context.Context, name string, logger *zap.Logger) (*nats.Conn, error) {
-	return publisher.Connect(ctx, publisher.ConnectConfig{Name: name, InProcess: s.ns}, logger)
+	return publisher.Connect(ctx, publisher.ConnectConfig{Name: name, InProcess: s}, logger)
 }
 
 // Shutdown stops the server and returns when it has stopped. Connections should be closed before.
 func (s *Server) Shutdown() {
 	_ = os.Remove(urlFile(s.dir)) // a file that stays behind names a server that does not answer, and no more
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.ns.Shutdown()
 	s.ns.WaitForShutdown()
 	_ = s.lock.Close() // gives up the lock

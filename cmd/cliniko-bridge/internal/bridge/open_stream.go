@@ -89,7 +89,7 @@ func (b *Bridge) openStream(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.stream = &stream{Publisher: out, js: b.js, config: want, log: b.log}
+		b.stream = &stream{Publisher: out, js: b.js, config: want, embedded: b.embedded, log: b.log}
 		return nil
 	})
 }

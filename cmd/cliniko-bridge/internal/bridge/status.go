@@ -8,6 +8,7 @@ import (
 
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/admin"
 	"github.com/cliniko-bridge/cliniko-bridge/diff"
+	"github.com/cliniko-bridge/cliniko-bridge/diff/filestore"
 	"github.com/cliniko-bridge/cliniko-bridge/diff/redisstore"
 	"github.com/cliniko-bridge/cliniko-bridge/poller"
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
@@ -82,6 +83,11 @@ func (b *Bridge) Ready(ctx context.Context) []string {
 	refused := b.store.troubles.reasons()
 	if err := b.store.Ping(ctx); err != nil && len(refused) == 0 {
 		refused = []string{cmp.Or(redisstore.Refusal(err), "the store does not answer")}
+	}
+	if file, ok := b.store.Store.(*filestore.Store); ok {
+		if err := file.Unwritten(); err != nil {
+			refused = []string{fmt.Sprintf("data_dir cannot be written to; it goes on when there is room: %s", err)}
+		}
 	}
 	reasons = append(reasons, refused...)
 	posts := b.posts()

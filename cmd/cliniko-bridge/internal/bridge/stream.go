@@ -3,24 +3,36 @@ package bridge
 import (
 	"context"
 	"errors"
+	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
 	"github.com/cliniko-bridge/cliniko-bridge/publisher"
+	"github.com/cliniko-bridge/cliniko-bridge/publisher/embedded"
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
-// A stream publishes, notes what the server refuses, and makes the stream again if somebody has deleted it under a running bridge. What was being published or
-// read fails all the same; it is tried again like anything that fails.
+// A stream publishes, notes what the server refuses, and makes the stream again if somebody has deleted it under a running
+// bridge, and the embedded server if it has met a full disk. What was being published or read fails all the same; it is tried
+// again like anything that fails.
 type stream struct {
 	*publisher.Publisher
-	js     jetstream.JetStream
-	config publisher.StreamConfig
-	log    *zap.Logger
+	js       jetstream.JetStream
+	config   publisher.StreamConfig
+	embedded *embedded.Server // nil if NATS is another process
+	log      *zap.Logger
 
 	troubles troubles
+
+	mu     sync.Mutex // guards the following, and is held while the stream is mended
+	mended time.Time  // when that was last tried
+	broken bool       // it was said that nothing can be published
 }
+
+// mendWait is between two tries to mend a stream.
+const mendWait = 5 * time.Second
 
 // Publish is diff.Publisher's.
 func (s *stream) Publish(ctx context.Context, events []schemas.Event, last uint64) (uint64, error) {
@@ -40,7 +52,9 @@ func (s *stream) ReadBack(ctx context.Context, account string, resource schemas.
 	if reason := publisher.Refusal(s.config.Name, err); reason != "" { // one that comes through says nothing of publishing
 		s.troubles.note(place(account, resource), reason)
 	}
-	s.mend(ctx, err)
+	if err != nil {
+		s.mend(ctx, err)
+	}
 	return extent, err
 }
 
@@ -55,15 +69,51 @@ func (s *stream) PutCheckpoint(ctx context.Context, account string, resource sch
 
 func place(account string, resource schemas.Resource) string { return account + "/" + string(resource) }
 
+// Error codes of a server that cannot store (nats-server 2.15, errors.json).
+const (
+	codeStoreFailed           jetstream.ErrorCode = 10077 // JSStreamStoreFailedF
+	codeInsufficientResources jetstream.ErrorCode = 10023 // JSInsufficientResourcesErr
+)
+
+// mend does what can be done about err. What goes on for a night is said once, when it begins, and when it ends.
 func (s *stream) mend(ctx context.Context, err error) {
-	if !errors.Is(err, jetstream.ErrStreamNotFound) && !errors.Is(err, jetstream.ErrNoStreamResponse) {
-		return
-	}
-	report, err := publisher.Ensure(ctx, s.js, s.config)
+	api, answered := errors.AsType[*jetstream.APIError](err)
+	gone := errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrNoStreamResponse)
+	unwritten := answered && (api.ErrorCode == codeStoreFailed || api.ErrorCode == codeInsufficientResources) ||
+		err != nil && s.embedded != nil && s.embedded.Full()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch {
-	case err != nil:
-		s.log.Warn("the stream is gone and could not be made again; trying again", zap.Error(err))
-	case report.Created:
-		s.log.Warn("the stream was gone and is made again; what it held is lost", zap.String("stream", s.config.Name))
+	case err == nil:
+		s.settle("")
+	case (gone || unwritten) && time.Since(s.mended) < mendWait:
+	case unwritten:
+		s.settle("the stream cannot be written to; it goes on when its disk has room: " + err.Error())
+		if s.embedded != nil && s.embedded.StartAgain() == nil {
+			s.settle("")
+		}
+		s.mended = time.Now()
+	case gone:
+		report, err := publisher.Ensure(ctx, s.js, s.config)
+		switch {
+		case err != nil:
+			s.settle("the stream is gone and cannot be made again: " + err.Error())
+		case report.Created:
+			s.settle("")
+			s.log.Warn("the stream was gone and is made again; what it held is lost", zap.String("stream", s.config.Name))
+		}
+		s.mended = time.Now()
 	}
+}
+
+// settle takes note of what is the matter with the whole stream, "" if nothing is. The caller holds mu.
+func (s *stream) settle(trouble string) {
+	s.troubles.note("", trouble)
+	switch {
+	case trouble != "" && !s.broken:
+		s.log.Warn("nothing can be published; it is tried again", zap.String("trouble", trouble))
+	case trouble == "" && s.broken:
+		s.log.Info("publishing goes on")
+	}
+	s.broken = trouble != ""
 }
