@@ -105,10 +105,11 @@ func TestAFullDiskIsWaitedFor(t *testing.T) {
 			js := publishertest.JetStream(t, publishertest.Connect(t, url, nats.MaxReconnects(-1)))
 			var told map[key][]schemas.Event
 			waitFor(t, stopLimit, "every change", func() bool {
-				if stream, err := js.Stream(context.Background(), "CLINIKO"); err != nil || stream.CachedInfo().State.Msgs < uint64(len(ids)) {
+				stream, err := js.Stream(context.Background(), "CLINIKO")
+				if err != nil || stream.CachedInfo().State.Msgs < uint64(len(ids)) {
 					return false
 				}
-				told = events(t, js, "CLINIKO")
+				told = events(t, js, stream.CachedInfo().Config.Name)
 				return true
 			})
 			for _, id := range ids {
