@@ -202,7 +202,7 @@ func TestItStopsInTheMiddleOfAnything(t *testing.T) {
 		"waiting for a Redis that refuses": func(s *stopScene) *process {
 			p := s.run(180, embeddedNATS+onRedis("redis://"+freeAddr(s)))
 			p.unready("it waits for the store")
-			p.says("Redis does not answer")
+			p.says(`"message":"waiting","for":"the store"`)
 			return p
 		},
 		"waiting for a Redis that says nothing": func(s *stopScene) *process {
