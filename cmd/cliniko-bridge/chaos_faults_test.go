@@ -33,9 +33,9 @@ const (
 	api
 )
 
-// flushes says whether Redis may lose everything. A store that is gone is filled again from the stream; of what no event
-// is there, it is not known any more what was told, so that a change may be told with its fields not known, and one that
-// nobody had met yet is taken for old.
+// flushes says whether Redis may lose everything. No change is lost by it (TestALostStoreLosesNoChange), but of a record that the
+// stream holds no event of, it is not known any more what it was like: its next change is told with its fields not known, and so may be a
+// mere touch. And the requests of the last minute are forgotten. The judge of this day takes neither.
 const flushes = false
 
 func allFaults() []fault {
