@@ -128,10 +128,17 @@ func (c *checkpoint) equal(other *checkpoint) bool {
 }
 
 // mark is where a feed goes on when its store is lost. Everything stamped before the horizon was read, and is taken up in
-// silence; what is stamped at it or later has changed since, but for what the stream knows.
-func (p feedpoint) mark() schemas.Mark {
+// silence; what is stamped at it or later has changed since, but for what the stream knows. Where rows have shown late, one that is
+// stamped before the cursor may not have been read: then the horizon is as far back as they may come.
+func (p feedpoint) mark(began time.Time) schemas.Mark {
 	m := schemas.Mark{Cursor: p.Cursor, Horizon: p.Cursor, Lookback: p.Lookback}
-	if p.Over {
+	switch {
+	case p.Lookback > 0 && p.Cursor.After(began):
+		m.Horizon = p.Cursor.Add(-p.Lookback)
+		if m.Horizon.Before(began) {
+			m.Horizon = began
+		}
+	case p.Over:
 		m.Horizon = p.Cursor.Add(time.Second)
 	}
 	return m

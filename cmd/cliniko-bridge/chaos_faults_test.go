@@ -33,11 +33,6 @@ const (
 	api
 )
 
-// flushes says whether Redis may lose everything. No change is lost by it (TestALostStoreLosesNoChange), but of a record that the
-// stream holds no event of, it is not known any more what it was like: its next change is told with its fields not known, and so may be a
-// mere touch. And the requests of the last minute are forgotten. The judge of this day takes neither.
-const flushes = false
-
 func allFaults() []fault {
 	all := []fault{
 		{"a bridge is killed", []part{bridges}, 0, 3 * time.Second, killed},
@@ -69,7 +64,7 @@ func allFaults() []fault {
 		{"the API lies", []part{api}, 2 * time.Second, 6 * time.Second, apiLies},
 		{"the API refuses a resource", []part{api}, 2 * time.Second, 6 * time.Second, apiRefuses},
 	}
-	if flushes {
+	if *chaosFlushes {
 		all = append(all, fault{"Redis is flushed", []part{redis}, 0, 0, redisFlushed})
 	}
 	return slices.DeleteFunc(all, func(f fault) bool { return !strings.Contains(f.name, *chaosOnly) })
@@ -140,6 +135,10 @@ func redisPutBack(w *world, _ aim) func() {
 func redisFlushed(w *world, _ aim) func() {
 	w.must(w.client.FlushAll(context.Background()).Err())
 	w.forgotten = append(w.forgotten, span{time.Now().Add(-time.Minute), time.Now()})
+	w.flushed = append(w.flushed, time.Now())
+	for _, p := range w.practices {
+		p.judge.flushed = true
+	}
 	return func() {}
 }
 
