@@ -135,6 +135,15 @@ func useAll(t *testing.T, url string) error {
 	if _, err := s.Note(ctx, north, "n"); err != nil {
 		return err
 	}
+	if _, err := s.Enlist(ctx, "team", "one", time.Minute); err != nil {
+		return err
+	}
+	if _, err := s.Holders(ctx, []string{north}); err != nil {
+		return err
+	}
+	if err := s.Delist(ctx, "team", "one"); err != nil {
+		return err
+	}
 	facts, err := s.Check(ctx)
 	switch {
 	case err != nil:

@@ -80,7 +80,7 @@ func TestASecondBridgeWaitsForTheStateFile(t *testing.T) {
 		}
 		opened <- err
 	}()
-	within(t, time.Minute, "it says that it waits", func() bool { return logs.FilterMessageSnippet("waiting until it stops").Len() > 0 })
+	within(t, time.Minute, "it says that it waits", func() bool { return logs.FilterMessage("waiting").Len() > 0 })
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}

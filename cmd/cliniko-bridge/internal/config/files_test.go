@@ -92,7 +92,7 @@ func TestWhatIsInAFileIsLookedAt(t *testing.T) {
 		"a pair":                 {"tls: {cert_file: a, key_file: b}", map[string]string{"a": cert, "b": key}, ""},
 		"another key":            {"tls: {cert_file: a, key_file: b}", map[string]string{"a": cert, "b": other}, noPair},
 		"the wrong way round":    {"tls: {cert_file: a, key_file: b}", map[string]string{"a": key, "b": cert}, noPair},
-		"a file that is missing": {"nkey_file: a", nil, "f.yml:5: nats.nkey_file: the file cannot be read: no such file"},
+		"a file that is missing": {"nkey_file: a", nil, "f.yml:5: nats.nkey_file: the file cannot be read: no such file; look at its name and its folder"},
 	} {
 		text := "accounts:\n  - api_key: some-key-au1\n    user_agent: Northside Bridge (ops@northside.example)\n" +
 			"nats:\n  {url: nats://nats.example, " + row.section + "}\n"

@@ -137,8 +137,9 @@ func TestLoadReadsEveryKey(t *testing.T) {
 
 // What only the machine can tell has its place, too; what is left to its default has none but its path.
 func TestAFaultOfTheMachineHasItsPlace(t *testing.T) {
+	withRealFiles(t)
 	c := load(t, "testdata/config/full.yml")
-	if got, want := c.Fault("data_dir", "is full").Error(), "testdata/config/full.yml:32: data_dir: is full"; got != want {
+	if got, want := c.Fault("data_dir", "is full").Error(), "testdata/config/full.yml:33: data_dir: is full"; got != want {
 		t.Errorf("got %q; want %q", got, want)
 	}
 	c = load(t, "testdata/config/small.yml")
