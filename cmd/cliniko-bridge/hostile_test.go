@@ -26,6 +26,7 @@ func TestAHostileDay(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
+	t.Parallel() // most of it is waiting
 	redis := difftest.StartRedis(t)
 	server := publishertest.Start(t, publishertest.Options{})
 	hostileDay(t, server.URL(), fmt.Sprintf(`
@@ -39,6 +40,7 @@ func TestAHostileDayWithTenKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes two minutes")
 	}
+	t.Parallel() // most of it is waiting
 	redis := difftest.StartRedis(t)
 	server := publishertest.Start(t, publishertest.Options{})
 	_, err := server.JetStream(t).CreateStream(t.Context(), jetstream.StreamConfig{
@@ -58,6 +60,7 @@ func TestAHostileDayWithTenKillsOfEverythingEmbedded(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes two minutes")
 	}
+	t.Parallel() // most of it is waiting
 	addr := freeAddr(t)
 	hostileDay(t, "nats://"+addr, fmt.Sprintf("nats: {listen: %q}\n", addr), 10)
 }

@@ -45,13 +45,17 @@ func TestNothingLeaks(t *testing.T) {
 		t.Skip("takes half a minute")
 	}
 	t.Run("in a process", func(t *testing.T) {
+		t.Parallel() // most of it is waiting
 		nothingLeaks(t, func(t *testing.T, config string) overheard {
 			t.Helper()
 			p := startProcess(t, config)
 			return overheard{p.config, p.addr, p.stderr.String, p.stop, p.crash}
 		})
 	})
-	t.Run("with debug lines", func(t *testing.T) { nothingLeaks(t, startDebugging) })
+	t.Run("with debug lines", func(t *testing.T) {
+		t.Parallel()
+		nothingLeaks(t, startDebugging)
+	})
 }
 
 // startDebugging starts a bridge in this process, with a log of every level.
