@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 	_ "time/tzdata" // schedules with a zone, and the days of available times, where the system has no zones
 
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/bridge"
@@ -25,6 +26,10 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
+// sameSignal is how long after the first a signal is the same one once more: who signals a process and its group, as
+// timeout(1) does, sends two.
+const sameSignal = 200 * time.Millisecond
+
 // untilSignal returns a context that ends with the first SIGINT or SIGTERM. The second ends the process at once.
 func untilSignal() context.Context {
 	caught := make(chan os.Signal, 2)
@@ -33,7 +38,9 @@ func untilSignal() context.Context {
 	go func() {
 		<-caught
 		stop()
-		<-caught
+		for first := time.Now(); time.Since(first) < sameSignal; {
+			<-caught
+		}
 		say(os.Stderr, "cliniko-bridge: ended at once by a second signal; what was in flight is done again at the next start\n")
 		os.Exit(exitFailed)
 	}()
