@@ -48,8 +48,7 @@ func statesDay(t *testing.T, edition clinikotest.Edition, bookings schemas.Resou
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	quiet := seed%2 == 0
-	clinic := clinikotest.New(clinikotest.Options{Seed: seed, Edition: edition, QuietStates: quiet})
+	clinic := clinikotest.New(clinikotest.Options{Seed: seed, Edition: edition})
 	clinic.Populate(clinikotest.Sizes{"patients": 150, bookings: 250, "invoices": 40, "medical_alerts": 40, "practitioners": 8, "taxes": 8})
 	api := clinikotest.NewServer(clinic)
 	defer api.Close()
@@ -74,7 +73,7 @@ resources:
 	js := publishertest.JetStream(t, publishertest.Connect(t, natsURL, nats.MaxReconnects(-1)))
 	j := newStatesJudge(clinic, resources)
 
-	d := &statesDayOf{clinic: clinic, quiet: quiet, rng: rand.New(rand.NewPCG(seed, 2)), judge: j, removes: true}
+	d := &statesDayOf{clinic: clinic, rng: rand.New(rand.NewPCG(seed, 2)), judge: j, removes: true}
 	ctx, evening := context.WithCancel(t.Context())
 	var work sync.WaitGroup
 	work.Go(func() { d.run(ctx, 10) })
@@ -108,7 +107,6 @@ type statesDayOf struct {
 	rng     *rand.Rand
 	judge   *statesJudge
 	removes bool // some records without a trace
-	quiet   bool // nothing that hides a record, or brings it back, moves its stamp
 	count   int
 }
 
@@ -141,26 +139,15 @@ func (d *statesDayOf) act() {
 		d.judge.removed[key{r, id}] = true
 	case state == clinikotest.StateCancelled:
 		c.Uncancel(r, id)
-		d.touch(r, id)
 	case state == clinikotest.StateArchived:
 		c.Unarchive(r, id)
-		d.touch(r, id)
 	case state == clinikotest.StateInactive:
 		c.Activate(id)
-		d.touch(r, id)
 	case state == clinikotest.StateDeleted:
 	case d.rng.IntN(2) == 0:
 		c.EditField(r, id)
 	default:
 		d.hide(r, id)
-	}
-}
-
-// touch moves the stamp of a record that came back. Where nothing else does, nothing tells of it: no list shows it as new,
-// and it is counted as before (README, limits).
-func (d *statesDayOf) touch(r schemas.Resource, id schemas.ID) {
-	if d.quiet {
-		d.clinic.Touch(r, id)
 	}
 }
 

@@ -45,7 +45,6 @@ func TestNothingLeaks(t *testing.T) {
 		t.Skip("takes half a minute")
 	}
 	t.Run("in a process", func(t *testing.T) {
-		t.Parallel() // most of it is waiting
 		nothingLeaks(t, func(t *testing.T, config string) overheard {
 			t.Helper()
 			p := startProcess(t, config)
@@ -53,7 +52,6 @@ func TestNothingLeaks(t *testing.T) {
 		})
 	})
 	t.Run("with debug lines", func(t *testing.T) {
-		t.Parallel()
 		nothingLeaks(t, startDebugging)
 	})
 }
@@ -193,7 +191,7 @@ resources:
 		api.Inject(clinikotest.Rule{Fault: fault, Resource: r})
 	}
 	from := len(api.Requests())
-	waitFor(t, time.Minute, "every fault at work", func() bool {
+	waitFor(t, 3*time.Minute, "every fault at work", func() bool {
 		struck := map[string]bool{}
 		for _, r := range api.Requests()[from:] {
 			if len(r.Faults) > 0 {
