@@ -36,7 +36,11 @@ func (d *Differ) catchUp(ctx context.Context, r *resource) (state, int, error) {
 	r.printer.renew(st.Generation)
 	c := &catching{d: d, r: r, was: snap.State, st: st}
 	if c.kept, err = d.checkpoint(ctx, r); err != nil {
-		return state{}, 0, err
+		if st.Revision == 0 || st.Rebuilt == rebuilding {
+			return state{}, 0, err
+		}
+		d.Log.Warn("the checkpoint cannot be read; the store has the resource, and the next one takes its place",
+			zap.String("account", d.Account), zap.String("resource", string(r.name)), zap.Error(err))
 	}
 	extent, err := c.read(ctx, st.Stream)
 	if err != nil {

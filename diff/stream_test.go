@@ -33,6 +33,7 @@ type stream struct {
 
 	checkpoints      map[string][]byte
 	losesCheckpoints bool // each is refused
+	hidesCheckpoints bool // none can be read
 }
 
 func (s *stream) PutCheckpoint(_ context.Context, account string, resource schemas.Resource, value []byte) error {
@@ -49,6 +50,9 @@ func (s *stream) PutCheckpoint(_ context.Context, account string, resource schem
 }
 
 func (s *stream) Checkpoint(_ context.Context, account string, resource schemas.Resource) ([]byte, error) {
+	if s.hidesCheckpoints {
+		return nil, errFault
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.checkpoints[account+"/"+string(resource)], nil
