@@ -238,6 +238,9 @@ func (c *catching) rebuild(next *state, extent schemas.Extent) {
 	next.Rebuilt, next.Scheme = rebuilt, c.r.printer.scheme
 	dropped := extent.Dropped || extent.Last < c.kept.Stream
 	oldest := next.Oldest // of what the stream holds
+	// Events behind the checkpoint are among those that were dropped only if the first that is there comes behind it, too, or is of
+	// a stream that was made anew.
+	since := c.st.Floor > c.kept.Stream || c.st.Floor > 0 && extent.Last < c.kept.Stream
 	if c.kept.Feeds != nil {
 		next.Began = c.kept.Began
 	}
@@ -257,7 +260,7 @@ func (c *catching) rebuild(next *state, extent schemas.Extent) {
 	c.advance(next, next.Began)
 	for name, p := range c.kept.Feeds {
 		mark := p.mark(next.Began)
-		if dropped && oldest.After(mark.Cursor) {
+		if dropped && since && oldest.After(mark.Cursor) {
 			mark.Cursor, mark.Horizon = oldest, oldest // what was told in between may be among what was dropped
 		}
 		next.Marks[name] = mark

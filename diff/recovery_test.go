@@ -1,6 +1,48 @@
 package diff_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/cliniko-bridge/cliniko-bridge/schemas"
+)
+
+// archivedPage is one of the list of the archived.
+func archivedPage(cursor int, rows ...schemas.Record) schemas.Page {
+	p := live(cursor, rows...)
+	p.Feed, p.Implies = "archived", schemas.ArchivedState
+	return p
+}
+
+// A side list that nothing has come to for long is not passed over up to the oldest event that the stream holds: what came to
+// it since it was last read is told.
+func TestASideListGoesOnAtItsCheckpointBesideAStreamThatDroppedEvents(t *testing.T) {
+	b := newBench(t)
+	first := archivedPage(-300)
+	first.First, first.Mark.Horizon = true, at(-300)
+	done := archivedPage(-300)
+	done.Baseline, done.Mark.Done = true, true
+	b.accept(t, opening(0, row("1", -500, -400, "A")), first, baseline(true, row("1", -500, -400, "A")), done,
+		live(3, row("2", 3, 3, "B")), live(900, row("2", 3, 900, "C")))
+	b.stream.drop(1)
+	b.store.Flush()
+	b.restart(t)
+	gone := row("1", -500, 890, "A")
+	gone.Raw = []byte(`{"id":"1","created_at":"` + schemas.FormatStamp(at(-500)) + `","updated_at":"` + schemas.FormatStamp(at(890)) +
+		`","name":"A","city":"Geelong","archived_at":"` + schemas.FormatStamp(at(890)) + `"}`)
+	p := archivedPage(890, gone)
+	st, err := b.differ.Standing(t.Context(), patients)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := st.Marks["archived"].Cursor; c.After(at(890)) {
+		t.Errorf("the list is read on from %s", c)
+		p.Mark.Cursor = c
+	}
+	base := p
+	base.Baseline, base.Mark.Done = true, true
+	b.accept(t, base, p)
+	b.wantTold(t, "updated 2#2 name", "archived 1#3")
+}
 
 // A checkpoint that cannot be read stops nothing as long as the store has the resource, and the next one takes its place.
 func TestACheckpointThatCannotBeReadStopsALostStoreAlone(t *testing.T) {
