@@ -222,6 +222,9 @@ func (c *catching) settle(ctx context.Context, extent schemas.Extent) error {
 	case c.st.Rebuilt == rebuilding, c.st.Revision == 0 && c.kept.Feeds != nil:
 		c.rebuild(&next, extent)
 	case c.lost:
+		if !extent.Dropped || extent.Newest < c.st.Stream {
+			c.beginAnew(&next)
+		}
 		next.Stream = extent.Last
 	case c.st.Revision > 0 && extent.Last > c.st.Stream:
 		// Something that is no event of ours stands on the resource's subjects. The next publish has to expect it.
@@ -230,6 +233,15 @@ func (c *catching) settle(ctx context.Context, extent schemas.Extent) error {
 		return nil
 	}
 	return c.write(ctx, next, nil, nil)
+}
+
+// beginAnew takes note that the stream was made anew: should the store be lost one day, nothing of it tells that there were events
+// before. What came into being up to now may have been told in those, and their numbers went as far as the old stream.
+func (c *catching) beginAnew(next *state) {
+	next.Floor += c.st.Stream
+	if cursor := next.Marks[schemas.Live].Cursor; cursor.After(next.Began) {
+		next.Began = cursor
+	}
 }
 
 // rebuild makes the state of a resource whose store was lost: from the events, which were taken in already, and from the
@@ -243,6 +255,7 @@ func (c *catching) rebuild(next *state, extent schemas.Extent) {
 	since := c.st.Floor > c.kept.Stream || c.st.Floor > 0 && extent.Last < c.kept.Stream
 	if c.kept.Feeds != nil {
 		next.Began = c.kept.Began
+		next.Floor = max(next.Floor, c.kept.Floor-c.kept.Stream) // what streams before this one gave
 	}
 	if dropped {
 		next.Floor = max(next.Floor, c.kept.Floor)

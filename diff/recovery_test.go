@@ -13,6 +13,24 @@ func archivedPage(cursor int, rows ...schemas.Record) schemas.Page {
 	return p
 }
 
+// The stream was made anew and told of more, and the store was lost long after that: what the first stream told is not told as
+// new, and numbers go on above those that it gave.
+func TestAStoreThatIsLostLongAfterTheStreamInventsNothing(t *testing.T) {
+	b := newBench(t)
+	b.accept(t, opening(0), baseline(true), live(3, row("1", 3, 3, "A")), live(4, row("1", 3, 4, "B")), live(5, row("1", 3, 5, "C")))
+	b.stream.messages, b.stream.sequence = nil, 0
+	b.restart(t)
+	b.accept(t, live(7, row("2", 7, 7, "D")))
+	b.store.Flush()
+	b.restart(t)
+	b.accept(t, baseline(true, row("1", 3, 5, "C")), live(9, row("1", 3, 9, "D")))
+	for _, e := range b.stream.messages {
+		if e.event.RecordID == "1" && (e.event.Verb != schemas.Updated || e.event.Sequence <= 3) {
+			t.Errorf("told %q", b.told())
+		}
+	}
+}
+
 // A side list that nothing has come to for long is not passed over up to the oldest event that the stream holds: what came to
 // it since it was last read is told.
 func TestASideListGoesOnAtItsCheckpointBesideAStreamThatDroppedEvents(t *testing.T) {
