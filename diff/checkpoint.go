@@ -8,6 +8,8 @@ import (
 	"maps"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
@@ -52,6 +54,7 @@ type keeping struct {
 	last  checkpoint // as it is kept beside the stream
 	known bool       // last was asked for
 	tried time.Time  // our clock; when one was written last, or should have been
+	amiss bool       // it could not be written then
 }
 
 // checkpoint returns the one that is kept. Its Feeds are nil if there is none.
@@ -79,16 +82,22 @@ func (d *Differ) keep(ctx context.Context, r *resource, st *state, page *schemas
 	}
 	k := &r.keeping
 	next := k.checkpoint(st, page)
-	if k.last.equal(&next) || len(k.last.Feeds) == len(next.Feeds) && time.Since(k.tried) < d.checkpointEvery() {
+	opened := len(k.last.Feeds) != len(next.Feeds) && !k.amiss // a bucket that hangs must not hold up every page
+	if k.last.equal(&next) || !opened && time.Since(k.tried) < d.checkpointEvery() {
 		return
 	}
 	k.tried = time.Now()
 	b, _ := json.Marshal(next) // nothing in it cannot be encoded
 	ctx, cancel := context.WithTimeout(ctx, checkpointWait)
 	defer cancel()
-	if err := d.Publisher.PutCheckpoint(ctx, d.Account, r.name, b); err == nil {
+	err := d.Publisher.PutCheckpoint(ctx, d.Account, r.name, b)
+	if err == nil {
 		k.last, k.known = next, true
+	} else if !k.amiss {
+		d.Log.Warn("a checkpoint could not be written; should the store be lost before one is, it goes on at the one before",
+			zap.String("account", d.Account), zap.String("resource", string(r.name)), zap.Error(err))
 	}
+	k.amiss = err != nil
 }
 
 func (d *Differ) checkpointEvery() time.Duration {

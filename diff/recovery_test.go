@@ -2,6 +2,7 @@ package diff_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
@@ -87,5 +88,16 @@ func TestACheckpointThatCannotBeReadStopsALostStoreAlone(t *testing.T) {
 				t.Error("a lost store was taken for a new one")
 			}
 		})
+	}
+}
+
+// A checkpoint that cannot be written is tried again at its time, and not with every page: each try may take seconds.
+func TestACheckpointThatCannotBeWrittenHoldsUpOnePage(t *testing.T) {
+	b := newBench(t)
+	b.every, b.stream.losesCheckpoints = time.Hour, true
+	b.restart(t)
+	b.accept(t, opening(0), live(3, row("1", 3, 3, "A")), live(4, row("1", 3, 4, "B")), live(5, row("1", 3, 5, "C")))
+	if b.stream.offered != 1 {
+		t.Errorf("it was tried %d times", b.stream.offered)
 	}
 }

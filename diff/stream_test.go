@@ -33,10 +33,12 @@ type stream struct {
 
 	checkpoints      map[string][]byte
 	losesCheckpoints bool // each is refused
+	offered          int  // how many there were, refused or not
 	hidesCheckpoints bool // none can be read
 }
 
 func (s *stream) PutCheckpoint(_ context.Context, account string, resource schemas.Resource, value []byte) error {
+	s.offered++
 	if s.losesCheckpoints {
 		return errFault
 	}
