@@ -42,6 +42,9 @@ type feedpoint struct {
 const (
 	// DefaultCheckpointEvery is the time between two checkpoints of a resource.
 	DefaultCheckpointEvery = 15 * time.Second
+	// checkpointAgain is when one is written again although nothing has moved: somebody may have deleted it with its bucket, or
+	// a process that lost the account and slept since may have put an older one over it.
+	checkpointAgain = 10 * time.Minute
 	// checkpointWait is how long a checkpoint may keep a page waiting.
 	checkpointWait = 2 * time.Second
 	// dateLead is how far the clock of the Date header may be ahead of the one that sets the stamps, so that a second
@@ -83,7 +86,8 @@ func (d *Differ) keep(ctx context.Context, r *resource, st *state, page *schemas
 	k := &r.keeping
 	next := k.checkpoint(st, page)
 	opened := len(k.last.Feeds) != len(next.Feeds) && !k.amiss // a bucket that hangs must not hold up every page
-	if k.last.equal(&next) || !opened && time.Since(k.tried) < d.checkpointEvery() {
+	switch since := time.Since(k.tried); {
+	case k.last.equal(&next) && since < checkpointAgain, !opened && since < d.checkpointEvery():
 		return
 	}
 	k.tried = time.Now()

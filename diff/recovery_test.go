@@ -2,6 +2,7 @@ package diff_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
@@ -100,4 +101,22 @@ func TestACheckpointThatCannotBeWrittenHoldsUpOnePage(t *testing.T) {
 	if b.stream.offered != 1 {
 		t.Errorf("it was tried %d times", b.stream.offered)
 	}
+}
+
+// A checkpoint that somebody has deleted comes back, though nothing changes.
+func TestACheckpointThatWasDeletedComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.accept(t, opening(0), live(3, row("1", 3, 3, "A")))
+		b.stream.checkpoints = nil
+		b.accept(t, live(3))
+		if len(b.stream.checkpoints) > 0 {
+			t.Error("it was written without need")
+		}
+		time.Sleep(11 * time.Minute)
+		b.accept(t, live(3))
+		if len(b.stream.checkpoints) == 0 {
+			t.Error("it is gone for good")
+		}
+	})
 }
