@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
@@ -98,8 +99,10 @@ func (b *Bridge) openStream(ctx context.Context) error {
 func (b *Bridge) openCheckpoints(ctx context.Context, want publisher.StreamConfig) (jetstream.KeyValue, error) {
 	kv, err := publisher.EnsureCheckpoints(ctx, b.js, want)
 	var api *jetstream.APIError
+	refused := errors.Is(b.nats.LastError(), nats.ErrPermissionViolation) // what is forbidden gets no answer
+	silent := errors.Is(err, context.DeadlineExceeded) && !refused
 	switch {
-	case errors.As(err, &api) && api.Code == http.StatusServiceUnavailable, ctx.Err() != nil: // a cluster without a leader
+	case errors.As(err, &api) && api.Code == http.StatusServiceUnavailable, silent, ctx.Err() != nil: // a cluster without a leader
 		return nil, err
 	case err != nil:
 		b.log.Warn("no checkpoint can be kept beside the stream: should the store be lost, a resource without events begins anew, "+
