@@ -53,6 +53,7 @@ type Bridge struct {
 	replica  *diff.Replica
 	template publisher.Template
 	shared   *http.Transport
+	signed   bool // this process has data_dir, by the lock on a file in it, and is noted as its holder
 
 	opened atomic.Bool
 	mu     sync.Mutex // guards waiting
@@ -157,7 +158,9 @@ func (b *Bridge) open(ctx context.Context) error {
 		return err
 	}
 	b.store = &watchedStore{Store: store}
-	b.sign()
+	if b.cfg.State.RedisURL.IsZero() {
+		b.sign()
+	}
 	b.wait("it waits for NATS")
 	if err := b.connect(ctx); err != nil {
 		return err
@@ -195,11 +198,13 @@ func (b *Bridge) close() {
 		defer cancel()
 		publisher.Close(ctx, b.nats)
 	}
+	if b.signed { // and nobody else can have signed, as long as the locks are held
+		_ = os.Remove(holderFile(b.cfg)) // at worst it names a process that has ended
+	}
 	if b.embedded != nil {
 		b.embedded.Shutdown()
 	}
 	if b.store != nil {
-		_ = os.Remove(holderFile(b.cfg)) // at worst it names a process that has ended
 		if err := b.store.Close(); err != nil {
 			b.log.Warn("close the store", zap.Error(err))
 		}

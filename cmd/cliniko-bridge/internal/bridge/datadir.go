@@ -82,8 +82,9 @@ func holderOf(cfg *config.Config) string {
 	return strings.TrimSpace(string(text))
 }
 
-// sign notes that this process has data_dir. Whoever cannot write it is not named, and no more.
+// sign notes that this process has data_dir: it has locked a file in it. Whoever cannot write it is not named, and no more.
 func (b *Bridge) sign() {
+	b.signed = true
 	if err := os.WriteFile(holderFile(b.cfg), []byte(b.holder+"\n"), 0o600); err != nil {
 		b.log.Debug("the holder of data_dir is not noted", zap.Error(err))
 	}

@@ -50,6 +50,7 @@ func (b *Bridge) embed(ctx context.Context) error {
 		switch {
 		case err == nil:
 			b.embedded = server
+			b.sign()
 			return nil
 		case errors.Is(err, embedded.ErrPort):
 			return b.cfg.Fault("nats.listen", err.Error()+"; stop that, or give another port")
