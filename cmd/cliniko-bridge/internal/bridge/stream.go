@@ -96,10 +96,14 @@ func (s *stream) mend(ctx context.Context, err error) {
 	case gone:
 		report, err := publisher.Ensure(ctx, s.js, s.config)
 		switch {
+		case err != nil && errors.Is(ctx.Err(), context.Canceled):
+			return // asked to stop: that says nothing of the stream, and another may try at once
 		case err != nil:
 			s.settle("the stream is gone and cannot be made again: " + err.Error())
-		case report.Created:
+		default: // this bridge has made it, or another
 			s.settle("")
+		}
+		if report.Created {
 			s.log.Warn("the stream was gone and is made again; what it held is lost", zap.String("stream", s.config.Name))
 		}
 		s.mended = time.Now()
