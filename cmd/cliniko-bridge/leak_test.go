@@ -191,14 +191,14 @@ resources:
 		api.Inject(clinikotest.Rule{Fault: fault, Resource: r})
 	}
 	from := len(api.Requests())
-	waitFor(t, 3*time.Minute, "every fault at work", func() bool {
+	waitFor(t, time.Minute, "every fault at work", func() bool {
 		struck := map[string]bool{}
 		for _, r := range api.Requests()[from:] {
 			if len(r.Faults) > 0 {
 				struck[strings.Split(r.Path, "/")[2]] = true // /v1/appointments/cancelled is one of appointments
 			}
 		}
-		return len(struck) == len(leakFaults) && strings.Contains(b.said(), "a row is no record")
+		return len(struck) == len(leakFaults) && strings.Contains(b.said(), `"reason":"no id"`)
 	})
 	look()
 	api.Heal()
