@@ -15,8 +15,8 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
-	"github.com/cliniko-bridge/cliniko-bridge/internal/certtest"
 	"github.com/cliniko-bridge/cliniko-bridge/publisher"
+	"github.com/cliniko-bridge/cliniko-bridge/publisher/certtest"
 	"github.com/cliniko-bridge/cliniko-bridge/publisher/publishertest"
 )
 

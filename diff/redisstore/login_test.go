@@ -10,7 +10,7 @@ import (
 
 	"github.com/cliniko-bridge/cliniko-bridge/diff/difftest"
 	"github.com/cliniko-bridge/cliniko-bridge/diff/redisstore"
-	"github.com/cliniko-bridge/cliniko-bridge/internal/certtest"
+	"github.com/cliniko-bridge/cliniko-bridge/publisher/certtest"
 )
 
 // secureRedis is a Redis that also speaks TLS, with a certificate of its own, and the URL for that.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/nats-io/nkeys"
 
-	"github.com/cliniko-bridge/cliniko-bridge/internal/certtest"
+	"github.com/cliniko-bridge/cliniko-bridge/publisher/certtest"
 )
 
 // withRealFiles works in a copy of testdata in which the certificates and credentials are real.
