@@ -311,6 +311,28 @@ func TestAStalePageOfAnOwnerThatLostTheAccountIsRefused(t *testing.T) {
 	b.wantTold(t, "updated 1#1 name", "updated 1#2 name")
 }
 
+// What a process had handed to its socket before it was suspended comes into the stream behind what the next owner has told
+// of the same record since. Its sequence is not above that one's, by which a subscriber passes it over; the bridge does, too,
+// and so it does once the store is lost.
+func TestALateEventOfAnOwnerThatLostTheAccountIsPassedOver(t *testing.T) {
+	zombie := newBench(t)
+	zombie.accept(t, opening(0, row("1", -9, -9, "A")), baseline(true, row("1", -9, -9, "A")), live(5, row("1", -9, 5, "B")))
+	for name, then := range map[string]func(b *bench){
+		"the store is there": func(*bench) {},
+		"the store is lost":  func(b *bench) { b.store.Flush() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.accept(t, opening(0, row("1", -9, -9, "A")), baseline(true, row("1", -9, -9, "A")), live(6, row("1", -9, 6, "C")))
+			b.stream.late(zombie.stream.messages[0].event)
+			then(b)
+			b.restart(t)
+			b.accept(t, live(6, row("1", -9, 6, "C")), live(7, row("1", -9, 7, "D")))
+			b.wantTold(t, "updated 1#1 name", "updated 1#1 name", "updated 1#2 name")
+		})
+	}
+}
+
 func TestAnOwnerThatLostTheAccountCommitsNothing(t *testing.T) {
 	b := newBench(t)
 	b.accept(t, opening(0))

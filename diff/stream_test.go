@@ -75,6 +75,14 @@ func (s *stream) foreign(resource schemas.Resource) {
 	s.messages = append(s.messages, message{s.sequence, schemas.Event{Account: "northside", Resource: resource}})
 }
 
+// late stores an event that was sent long ago and was on its way since: behind the first of a page they carry no expectation.
+func (s *stream) late(e schemas.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sequence++
+	s.messages = append(s.messages, message{s.sequence, e})
+}
+
 func (s *stream) last(account string, resource schemas.Resource) uint64 {
 	for i := len(s.messages) - 1; i >= 0; i-- {
 		if e := &s.messages[i].event; e.Account == account && e.Resource == resource {
