@@ -50,7 +50,7 @@ func TestTheSweepHandsOnRowsThatAreNoRecords(t *testing.T) {
 	r := newReader(l, s)
 	r.mustFollow(t)
 	page := &cliniko.Page{Bad: []schemas.BadRow{{ID: "9", Reason: "no updated_at"}}}
-	if err := (&sweep{resource: r.resource}).hand(t.Context(), r, page); err != nil {
+	if _, err := (&sweep{resource: r.resource}).hand(t.Context(), r, page); err != nil {
 		t.Fatal(err)
 	}
 	if got := idsOf(s.pages); !slices.Equal(got, []schemas.ID{"9"}) {

@@ -25,12 +25,19 @@ const (
 type census struct {
 	*sweep
 	listings []*reader // the lists that together show every record that is not deleted
+	sides    []*reader // lists that are read where listings do not show what is known
 	known    int
 	// seen are the ids that were read, and absent those of ours that were not where they should have been.
 	seen   map[schemas.ID]bool
 	absent []schemas.ID
-	spent  int // requests
-	most   int // more requests than this cost more than to read all
+	spent  int  // requests
+	most   int  // more requests than this cost more than to read all
+	unseen bool // what it finds could not have been seen by polling
+}
+
+// countOf begins a census of listings, which should show so many records.
+func (s *sweep) countOf(listings []*reader, known int) *census {
+	return &census{sweep: s, listings: listings, known: known, seen: make(map[schemas.ID]bool), most: 50 + known/mostRows}
 }
 
 // errUncounted says that the list cannot be counted by ids: it has no total, or refuses the filter or the sort.
@@ -46,11 +53,10 @@ func (s *sweep) census(stop, work context.Context) ([]schemas.ID, error) {
 	if err != nil {
 		return nil, err
 	}
-	known := len(shown) + len(hidden)
-	c := &census{sweep: s, known: known, seen: make(map[schemas.ID]bool), most: 50 + known/mostRows}
-	c.listings = s.listings()
+	c := s.countOf(s.listings(), len(shown)+len(hidden))
 	err = c.count(stop, work, shown, hidden)
-	if errors.Is(err, errUncounted) {
+	whole := errors.Is(err, errUncounted)
+	if whole {
 		c.absent = nil
 		err = c.readAll(stop, work, slices.Concat(shown, hidden))
 	}
@@ -58,7 +64,10 @@ func (s *sweep) census(stop, work context.Context) ([]schemas.ID, error) {
 		return nil, err
 	}
 	absent := slices.DeleteFunc(c.absent, func(id schemas.ID) bool { return c.seen[id] })
-	return absent, s.believable(len(absent), known)
+	if err := s.believable(len(absent), c.known); err != nil || whole {
+		return absent, err
+	}
+	return absent, s.moved(stop, work, absent)
 }
 
 // listings are readers of the lists that show all records but the deleted. They are the sweep's own.
@@ -195,9 +204,18 @@ func (c *census) read(stop, work context.Context, s span) error {
 			return err
 		}
 	}
+	before := len(c.absent)
 	for _, id := range s.ours {
 		if !c.seen[id] {
 			c.absent = append(c.absent, id)
+		}
+	}
+	if len(c.absent) == before {
+		return nil
+	}
+	for _, r := range c.sides {
+		if err := c.readList(stop, work, r, s); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -261,7 +279,12 @@ func (c *census) hand(ctx context.Context, r *reader, p *cliniko.Page) error {
 	for i := range p.Bad {
 		c.seen[p.Bad[i].ID] = true
 	}
-	return c.sweep.hand(ctx, r, p)
+	missed, err := c.sweep.hand(ctx, r, p)
+	if !c.unseen {
+		c.status.Missed += missed
+	}
+	c.sweep.count()
+	return err
 }
 
 // readAll reads the lists whole, as a baseline does, and compares the ids.

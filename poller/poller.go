@@ -83,7 +83,7 @@ type Poller struct {
 	leaver    *leaver // the Source
 	cron      *cron.Cron
 	resources []*resource // in the order of Specs
-	sweeper   sweeper
+	sweeper   *sweeper
 	pace      pace
 }
 

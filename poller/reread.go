@@ -41,7 +41,12 @@ func (s *sweep) reread(stop, work context.Context) error {
 			return nil
 		})
 		if err == nil && w.until.After(w.from) {
-			err = s.walk(stop, work, r, w, func(p *cliniko.Page) error { return s.hand(work, r, p) })
+			err = s.walk(stop, work, r, w, func(p *cliniko.Page) error {
+				missed, err := s.hand(work, r, p)
+				s.status.Missed += missed
+				s.count()
+				return err
+			})
 		}
 		if err != nil {
 			return err
@@ -75,11 +80,11 @@ func (s *sweep) walk(stop, work context.Context, r *reader, w window, take func(
 	return nil
 }
 
-// hand hands on what was read, but for what is fresh. The caller holds the turn.
-func (s *sweep) hand(ctx context.Context, r *reader, p *cliniko.Page) error {
+// hand hands on what was read, but for what is fresh, and returns how much of it was news. The caller holds the turn.
+func (s *sweep) hand(ctx context.Context, r *reader, p *cliniko.Page) (missed int, err error) {
 	mark, open := r.standing.Marks[r.feed.Name]
 	if !open {
-		return nil // the store was lost meanwhile
+		return 0, nil // the store was lost meanwhile
 	}
 	old := make([]schemas.Record, 0, len(p.Records))
 	for _, rec := range p.Records {
@@ -88,10 +93,8 @@ func (s *sweep) hand(ctx context.Context, r *reader, p *cliniko.Page) error {
 		}
 	}
 	if len(old) == 0 && len(p.Bad) == 0 {
-		return nil
+		return 0, nil
 	}
 	out, err := r.accept(ctx, schemas.Page{Feed: r.feed.Name, Implies: r.feed.Implies, Mark: mark, Swept: true, Records: old, Bad: p.Bad})
-	s.status.Missed += out.Missed
-	s.count()
-	return err
+	return out.Missed, err
 }

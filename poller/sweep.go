@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -50,15 +51,15 @@ type order struct {
 
 // A sweeper takes orders, one at a time.
 type sweeper struct {
-	free   chan struct{} // holds one while no sweep is ordered
 	orders chan order
+
+	mu sync.Mutex
+	// busy says that a sweep is ordered and has not ended. It is guarded by mu, together with what is shown of that: who
+	// sees that no sweep is running can order one.
+	busy bool
 }
 
-func newSweeper() sweeper {
-	s := sweeper{free: make(chan struct{}, 1), orders: make(chan order, 1)}
-	s.free <- struct{}{}
-	return s
-}
+func newSweeper() *sweeper { return &sweeper{orders: make(chan order, 1)} }
 
 // ErrSweeping says that a sweep is under way. The next can begin when it has ended.
 var ErrSweeping = errors.New("a sweep is under way")
@@ -78,11 +79,12 @@ func (p *Poller) Sweep(resources []schemas.Resource, accept bool) error {
 			return fmt.Errorf("sweep %s/%s: %w", p.Account, name, ErrUnknown)
 		}
 	}
-	select {
-	case <-p.sweeper.free:
-	default:
+	p.sweeper.mu.Lock()
+	defer p.sweeper.mu.Unlock()
+	if p.sweeper.busy {
 		return ErrSweeping
 	}
+	p.sweeper.busy = true
 	if accept {
 		p.acceptWalks(resources)
 	}
@@ -111,7 +113,7 @@ func (p *Poller) sweeps(stop, work context.Context) {
 			return
 		case o := <-p.sweeper.orders:
 			p.sweep(stop, work, o)
-			p.sweeper.free <- struct{}{}
+			p.swept(o)
 		}
 	}
 }
@@ -130,9 +132,16 @@ func (p *Poller) sweep(stop, work context.Context, o order) {
 		last := n == sweepRounds-1
 		open = slices.DeleteFunc(open, func(s *sweep) bool { return s.round(stop, work, last) })
 	}
+}
+
+// swept shows that the order is carried out, and lets the next one in.
+func (p *Poller) swept(o order) {
+	p.sweeper.mu.Lock()
+	defer p.sweeper.mu.Unlock()
 	for _, r := range o.resources {
 		r.sweeping(func(s *SweepStatus) { s.Running = false })
 	}
+	p.sweeper.busy = false
 }
 
 // A sweep is that of one resource.
@@ -302,7 +311,9 @@ func (s *sweep) end(err error) {
 			s.status.Held, s.status.UpTo = shown.Held, shown.UpTo
 		}
 		s.status.Last = time.Now().UTC()
+		running := shown.Running // until the whole order is carried out
 		*shown = s.status
+		shown.Running = running
 	})
 	s.metrics.held.WithLabelValues(s.account, name).Set(float64(s.status.Held))
 	if s.swept != nil {
