@@ -47,8 +47,9 @@ state: {redis_url: %q, fingerprint_key: 0123456789abcdef0123456789abcdef}
 func statesDay(t *testing.T, edition clinikotest.Edition, bookings schemas.Resource, natsURL, servers string) {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	clinic := clinikotest.New(clinikotest.Options{Seed: seed, Edition: edition})
+	t.Logf("seed %d, states move no stamp: %v", seed, seed%2 == 0)
+	// Whether entering and leaving a state moves updated_at is not known: on one day in two it does not.
+	clinic := clinikotest.New(clinikotest.Options{Seed: seed, Edition: edition, QuietStates: seed%2 == 0})
 	clinic.Populate(clinikotest.Sizes{"patients": 150, bookings: 250, "invoices": 40, "medical_alerts": 40, "practitioners": 8, "taxes": 8})
 	api := clinikotest.NewServer(clinic)
 	defer api.Close()
