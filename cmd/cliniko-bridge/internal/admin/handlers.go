@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -18,7 +17,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /healthz", health)
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /status", s.shown(s.status))
-	mux.HandleFunc("GET /{$}", s.shown(s.page))
+	s.pageRoutes(mux)
 	mux.HandleFunc("POST "+sweepPath, s.wish(s.sweep))
 	mux.HandleFunc("POST "+baselinePath, s.wish(s.baseline))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.deps.Metrics, promhttp.HandlerOpts{
@@ -54,18 +53,6 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(append(body, '\n')) // a reader who has gone away is no matter
-}
-
-// page is rendered whole before it is sent, so that a fault in it is no half page.
-func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
-	var b bytes.Buffer
-	data := pageData{Style: pageStyle, Version: s.deps.Version, Accounts: s.deps.Status().Accounts}
-	if err := pageTemplate.Execute(&b, data); err != nil {
-		s.broken(w, "page", err)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(b.Bytes())
 }
 
 func (s *Server) broken(w http.ResponseWriter, what string, err error) {
