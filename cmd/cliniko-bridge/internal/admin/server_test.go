@@ -11,7 +11,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(browserTests{m}) }
 
 // run starts a server on a free port of host and returns its address, and a function that stops it and returns
 // what Run did.
