@@ -314,6 +314,19 @@ func (s Stats) Total() int {
 	return total
 }
 
+// SpentBetween is how many requests were granted from a time on until before another, by lane, without an earlier
+// process's. Both are our clock, and it remembers a minute.
+func (b *Budget) SpentBetween(from, until time.Time) (spent [laneCount]int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, one := range b.spent {
+		if one.lane < laneCount && !one.at.Before(from) && one.at.Before(until) {
+			spent[one.lane]++
+		}
+	}
+	return spent
+}
+
 // Stats returns how the budget stands now.
 func (b *Budget) Stats() Stats {
 	b.mu.Lock()

@@ -426,3 +426,24 @@ func TestGivingUpIsClean(t *testing.T) {
 		}
 	})
 }
+
+// What is granted in two stretches of time that meet is granted in both together, each in its own lane.
+func TestWhatIsSpentBetween(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(60, nil)
+		var c clinic
+		start := time.Now()
+		c.askAfter(t.Context(), b, 0, LaneLive)
+		c.askAfter(t.Context(), b, 5*time.Second, LaneBaseline)
+		c.askAfter(t.Context(), b, 10*time.Second, LaneLive)
+		c.askAfter(t.Context(), b, 12*time.Second, LaneLive)
+		c.wg.Wait()
+		ten := start.Add(10 * time.Second)
+		if got, want := b.SpentBetween(start, ten), [laneCount]int{LaneLive: 1, LaneBaseline: 1}; got != want {
+			t.Errorf("in the first ten seconds: got %v, want %v", got, want)
+		}
+		if got, want := b.SpentBetween(ten, ten.Add(10*time.Second)), [laneCount]int{LaneLive: 2}; got != want {
+			t.Errorf("in those behind them: got %v, want %v", got, want)
+		}
+	})
+}
