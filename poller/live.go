@@ -57,9 +57,7 @@ func (r *reader) poll(stop, work context.Context) {
 	err := read(stop, work)
 	r.settle(stop, &r.following, err)
 	if err == nil && r.live() {
-		r.mu.Lock()
-		r.shown.LastPoll, r.shown.LastError = time.Now().UTC(), ""
-		r.mu.Unlock()
+		r.came()
 	}
 }
 

@@ -158,15 +158,17 @@ func (p *Poller) Run(ctx context.Context) {
 func (p *Poller) Status() []Status {
 	list := make([]Status, len(p.resources))
 	left := p.timesLeft()
+	next := make(map[cron.EntryID]time.Time, len(p.resources))
+	for _, entry := range p.cron.Entries() { // once for all: each look copies every entry
+		next[entry.ID] = entry.Next.UTC()
+	}
 	for i, r := range p.resources {
 		r.mu.Lock()
 		id := r.entry
 		r.mu.Unlock()
 		list[i] = r.status()
 		list[i].TimeLeft = left[i]
-		if entry := p.cron.Entry(id); entry.Valid() {
-			list[i].NextPoll = entry.Next.UTC()
-		}
+		list[i].NextPoll = next[id]
 	}
 	return list
 }

@@ -132,7 +132,7 @@ func (r *reader) settle(stop context.Context, b *backoff, err error) {
 	class := outcome(err)
 	var e *cliniko.Error
 	if !errors.As(err, &e) {
-		class = "internal" // the sink
+		class = ClassInternal // the sink
 	}
 	r.metrics.failures.WithLabelValues(string(r.spec.Resource), class).Inc()
 	news := b.fail(class, e)
@@ -143,7 +143,7 @@ func (r *reader) settle(stop context.Context, b *backoff, err error) {
 	r.noteEnd(b, err, e)
 	if r.main(b) {
 		r.mu.Lock()
-		r.shown.LastError = err.Error()
+		r.shown.LastError, r.shown.FailureClass = err.Error(), class
 		r.mu.Unlock()
 	}
 	if news && r.doubt != nil && e != nil && (e.Kind == cliniko.NotFound || e.Kind == cliniko.Refused) {

@@ -63,11 +63,16 @@ type Status struct {
 	// TimeLeft is how long it takes until they are complete, 0 if they are; -1: not known. All resources of the account
 	// share one lane, in which the baselines are read one after the other: it counts what comes before the resource,
 	// too, at the pace of the last requests, or at what the budget had left in the last minute.
-	TimeLeft  time.Duration
-	Cursor    time.Time // of the resource's own list; the API's clock
-	LastPoll  time.Time // our clock; when the last poll of the resource's own list that came through ended
-	NextPoll  time.Time
+	TimeLeft time.Duration
+	Cursor   time.Time // of the resource's own list; the API's clock
+	LastPoll time.Time // our clock; when the last poll of the resource's own list that came through ended
+	NextPoll time.Time
+	// LateFrom is our clock, too: if no other has come through by then, polls come more rarely than the schedule says. It is
+	// the third run behind LastPoll, and a minute; zero if there was no poll, or never is another.
+	LateFrom  time.Time
 	LastError string // of the last poll of the resource's own list, "" if it came through
+	// FailureClass says of what kind that was: a cliniko.Kind's text, or ClassInternal; "" if it came through.
+	FailureClass string
 	// Notes are plain sentences about all else that an operator should know as long as it lasts: a feed that is set aside,
 	// a filter or a sort that a list refuses. They hold no value of a record.
 	Notes  []string
@@ -211,6 +216,40 @@ func (r *resource) show() {
 			r.shown.Baseline = running
 		}
 	}
+}
+
+// ClassInternal is a failure that was none of a request: store or stream did not take what was read, or the list was not
+// as it was asked for.
+const ClassInternal = "internal"
+
+// Late are as many runs of the schedule, and some time for a poll that is slow.
+const (
+	lateRuns  = 3
+	lateGrace = time.Minute
+)
+
+// came takes note that a poll of the resource's own list came through.
+func (r *resource) came() {
+	now := time.Now().UTC()
+	late := r.lateFrom(now)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.shown.LastPoll, r.shown.LateFrom = now, late
+	r.shown.LastError, r.shown.FailureClass = "", ""
+}
+
+// lateFrom is from when on there should have been another poll since now; zero, never, if nothing says when there is one.
+func (r *resource) lateFrom(now time.Time) (late time.Time) {
+	if r.schedule == nil {
+		return late
+	}
+	late = now
+	for range lateRuns {
+		if late = r.schedule.Next(late); late.IsZero() {
+			return late
+		}
+	}
+	return late.Add(lateGrace)
 }
 
 // What Status.Baseline can be.

@@ -253,6 +253,43 @@ func TestStatusTellsHowAResourceIsDoing(t *testing.T) {
 	})
 }
 
+// A poll is late a minute after the third run that brought none; and why the last one failed is told by its class.
+func TestStatusTellsFromWhenAResourceIsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuarded(time.Millisecond)
+		p := newPoller(t, g, &guardedSink{sink: newSink(t)}, "@every 10s", zap.NewNop())
+		daily, err := ParseSchedule("0 30 3 * * *")
+		if err != nil {
+			t.Fatal(err)
+		}
+		noon := time.Date(2027, 3, 27, 12, 0, 0, 0, time.UTC)
+		if got, want := (&resource{schedule: daily}).lateFrom(noon), time.Date(2027, 3, 30, 3, 31, 0, 0, time.UTC); !got.Equal(want) {
+			t.Errorf("polled once a day: late from %s, want %s", got, want)
+		}
+		if st := p.Status()[0]; !st.LateFrom.IsZero() {
+			t.Errorf("before the first poll: late from %s", st.LateFrom)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); p.Run(ctx) }()
+		time.Sleep(15 * time.Second)
+		st := p.Status()[0]
+		if late := st.LateFrom.Sub(st.LastPoll); late <= 80*time.Second || late > 90*time.Second || st.FailureClass != "" {
+			t.Errorf("late %s after the last poll, class %q", late, st.FailureClass)
+		}
+		for range 100 {
+			g.lists["/patients"].failures = append(g.lists["/patients"].failures,
+				&cliniko.Error{Kind: cliniko.Unauthorized, Path: "/patients", Status: 401})
+		}
+		time.Sleep(time.Minute)
+		if now := p.Status()[0]; now.FailureClass != cliniko.Unauthorized.String() || !now.LateFrom.Equal(st.LateFrom) {
+			t.Errorf("class %q, late from %s, want that of before", now.FailureClass, now.LateFrom)
+		}
+		stop()
+		<-done
+	})
+}
+
 func TestParseSchedule(t *testing.T) {
 	for _, good := range []string{"@every 1s", "@every 1h30m", "*/5 * * * *", "0 */5 * * * *", "@daily", "CRON_TZ=Australia/Sydney 0 3 * * *"} {
 		if _, err := ParseSchedule(good); err != nil {

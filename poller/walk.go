@@ -279,9 +279,7 @@ func (r *reader) endWalk(stop, work context.Context, w *walk) error {
 		if !w.first {
 			r.accepted.Store(false)
 		}
-		r.mu.Lock()
-		r.shown.LastPoll, r.shown.LastError = time.Now().UTC(), ""
-		r.mu.Unlock()
+		r.came()
 		if w.first {
 			r.log.Info("the baseline is complete", zap.Int("passed_over", w.passed))
 		}
