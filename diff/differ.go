@@ -27,8 +27,11 @@ type Config struct {
 	Thin     bool // publish events without the record
 	// CheckpointEvery is the least time between two checkpoints of a resource; 0 means DefaultCheckpointEvery.
 	CheckpointEvery time.Duration
-	Log             *zap.Logger
-	Metrics         *Metrics
+	// Told, if non-nil, is given the events of each page once they are committed, in their order; the list is its own. Events
+	// that are read back from the stream after a stop are not among them. It must not block: the resource waits for it.
+	Told    func([]Told)
+	Log     *zap.Logger
+	Metrics *Metrics
 }
 
 // ErrStanding says that the page does not fit what is known by now: the store was put back, lost or rebuilt, or
@@ -223,6 +226,7 @@ func (d *Differ) round(ctx context.Context, r *resource, page *schemas.Page, out
 	d.shelve(ctx, r, page, records, &plan)
 	out.Late, out.Missed = plan.late, plan.missed
 	d.count(plan.events, out)
+	d.tell(plan.events)
 	return nil
 }
 
