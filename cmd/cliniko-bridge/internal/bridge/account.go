@@ -89,6 +89,7 @@ func (a *account) follow(ctx context.Context, lease diff.Lease, client *cliniko.
 		},
 		Snapshot: a.b.cfg.Baseline == config.BaselinePublish,
 		Thin:     a.b.cfg.Events.Data == config.DataThin,
+		Told:     a.b.told,
 		Log:      a.b.log, Metrics: a.b.metrics.diff,
 	})
 	defer differ.Close()

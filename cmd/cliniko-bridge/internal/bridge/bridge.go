@@ -41,8 +41,9 @@ type Bridge struct {
 	metrics metrics
 
 	accounts []*account
-	holder   string        // names this process in the store
-	leaseTTL time.Duration // leaseTTL, or less in a test
+	told     func([]diff.Told) // see OnTold; may be nil
+	holder   string            // names this process in the store
+	leaseTTL time.Duration     // leaseTTL, or less in a test
 
 	// nats, js and store are there once open has come through.
 	embedded *embedded.Server

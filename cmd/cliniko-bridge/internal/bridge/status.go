@@ -65,11 +65,17 @@ func sweepOf(s *poller.SweepStatus) *admin.Sweep {
 // NATS or the store does not answer or refuses what it is given, or an account that is its share is not followed. What is
 // another bridge's share is that one's to follow.
 func (b *Bridge) Ready(ctx context.Context) []string {
+	ours, accounts := b.reasons(ctx)
+	return append(ours, accounts...)
+}
+
+// reasons are those of the process and its servers, and those of accounts.
+func (b *Bridge) reasons(ctx context.Context) (ours, accounts []string) {
 	b.mu.Lock()
 	waiting := b.waiting
 	b.mu.Unlock()
 	if waiting != "" {
-		return []string{waiting}
+		return []string{waiting}, nil
 	}
 	var reasons []string
 	if !b.nats.IsConnected() {
@@ -89,7 +95,11 @@ func (b *Bridge) Ready(ctx context.Context) []string {
 			refused = []string{fmt.Sprintf("data_dir cannot be written to; it goes on when there is room: %s", err)}
 		}
 	}
-	reasons = append(reasons, refused...)
+	return append(reasons, refused...), b.standing()
+}
+
+// standing says of each account that is this bridge's share why it is not followed, if it is not.
+func (b *Bridge) standing() (reasons []string) {
 	posts := b.posts()
 	for i, a := range b.accounts {
 		switch trouble := a.troubled(); {
