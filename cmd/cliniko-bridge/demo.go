@@ -54,9 +54,7 @@ func (e *env) demo(ctx context.Context, rate float64) error {
 	if err != nil {
 		return err
 	}
-	server := admin.New(cfg.Admin.Listen, admin.Deps{
-		Version: versionText(), Ready: b.Ready, Status: b.Status, Sweep: b.Sweep, Baseline: b.Baseline, Metrics: b.Metrics(), Log: log,
-	})
+	server := newAdmin(cfg, b, log)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return serve(ctx, cfg, b, server, log) })
 	group.Go(func() error {
@@ -126,7 +124,7 @@ func watched(s admin.Status) bool {
 }
 
 // greet says what is to be seen. In a pipe it goes to stderr, so that stdout is events alone.
-func (e *env) greet(b *bridge.Bridge, server *admin.Server) {
+func (e *env) greet(b *bridge.Bridge, server outlook) {
 	w := e.stdout
 	if e.style() == render.Plain {
 		w = e.stderr

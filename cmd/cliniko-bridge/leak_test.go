@@ -155,6 +155,7 @@ resources:
 		text += fmt.Sprintf("  %s: {schedule: \"@every 15s\"}\n", r) // which the budget has room for
 	}
 	b := start(t, text)
+	page, ended := startLive(t, b.addr, "default")
 	var seen []string // every answer to operators
 	look := func() {
 		for _, path := range []string{"/readyz", "/status", "/metrics", "/", "/healthz", "/nowhere?" + leak} {
@@ -211,11 +212,15 @@ resources:
 		clinic.EditField(r, clinic.IDs(r)[1])
 	}
 	look()
+	waitFor(t, time.Minute, "that the page says so", func() bool { return strings.Contains(page.String(), "The store does not answer.") })
 	redis.Restart()
 	proxy.Heal()
 	waitFor(t, time.Minute, "that it is ready again", ready)
 	look()
 	b.stop()
+	if seen = append(seen, ended()); !strings.Contains(page.String(), `"verb":"updated"`) {
+		t.Error("the page was told of no change")
+	}
 	if b.crash != nil {
 		b.crash()
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/admin"
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/bridge"
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/config"
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/live"
 )
 
 func newRun(e *env) *cobra.Command {
@@ -40,8 +41,14 @@ FINGERPRINT_KEY, DATA_DIR, ADMIN_LISTEN, ADMIN_TOKEN.`,
 	return cmd
 }
 
-// newAdmin is the server for operators of b.
-func newAdmin(cfg *config.Config, b *bridge.Bridge, log *zap.Logger) *admin.Server {
+// An outlook is what operators see of a bridge: the server, and what feeds its page.
+type outlook struct {
+	*admin.Server
+	feed *live.Feed
+}
+
+// newAdmin is the outlook on b, which has not begun.
+func newAdmin(cfg *config.Config, b *bridge.Bridge, log *zap.Logger) outlook {
 	token := config.RotatingToken(&cfg.Admin, func(err error) {
 		if err != nil {
 			log.Error("the token in admin.token_file cannot be used; the one before stays", zap.String("reason", err.Error()))
@@ -49,14 +56,16 @@ func newAdmin(cfg *config.Config, b *bridge.Bridge, log *zap.Logger) *admin.Serv
 		}
 		log.Info("the token for operators was changed")
 	})
-	return admin.New(cfg.Admin.Listen, admin.Deps{
+	feed := live.New(live.Config{Source: b.Live(), Version: versionText(), Holder: b.Holder()})
+	b.OnTold(feed.Tell)
+	return outlook{admin.New(cfg.Admin.Listen, admin.Deps{
 		Version: versionText(), Ready: b.Ready, Status: b.Status, Sweep: b.Sweep, Baseline: b.Baseline, Token: token.Now,
-		Metrics: b.Metrics(), Log: log,
-	})
+		Live: feed, Metrics: b.Metrics(), Log: log,
+	}), feed}
 }
 
 // serve runs the bridge and its server for operators until ctx ends or the bridge cannot go on.
-func serve(ctx context.Context, cfg *config.Config, b *bridge.Bridge, server *admin.Server, log *zap.Logger) error {
+func serve(ctx context.Context, cfg *config.Config, b *bridge.Bridge, server outlook, log *zap.Logger) error {
 	if err := server.Listen(ctx); err != nil {
 		return cfg.Fault("admin.listen", err.Error())
 	}
@@ -65,6 +74,7 @@ func serve(ctx context.Context, cfg *config.Config, b *bridge.Bridge, server *ad
 	ctx, cancel := context.WithCancel(ctx)
 	defer context.AfterFunc(ctx, func() { log.Info("stopping") })()
 	group.Go(func() error { return server.Run(ctx) })
+	group.Go(func() error { return server.feed.Run(ctx) })
 	group.Go(func() error {
 		defer cancel()
 		return b.Run(ctx)

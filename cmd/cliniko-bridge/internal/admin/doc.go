@@ -1,5 +1,6 @@
 // Package admin is the HTTP server for operators, and the [Client] that speaks with it. It shows health, readiness,
-// metrics, status and a page; and it takes two wishes, a sweep and a baseline, which it hands to the bridge. Nothing
+// metrics, status and a page, with what is new while that is open; and it takes two wishes, a sweep and a baseline, which it
+// hands to the bridge. Nothing
 // else can be changed by it.
 //
 // It has no password unless it was given a token, and so it listens on loopback unless it is told otherwise. What it

@@ -36,6 +36,9 @@ type Deps struct {
 	// Token returns what must come with every call of the two, and off loopback with every look at the page and the status.
 	// It may return another one later. Default: nil, there is none: they need none on loopback, and are refused elsewhere.
 	Token func() config.Secret
+	// Live answers /live: what the page shows while it is open. It ends its answers when ctx of Run does, which is not asked of
+	// it here. Default: nil, 404.
+	Live http.Handler
 	// Metrics is what /metrics gathers. Default: nil, nothing.
 	Metrics prometheus.Gatherer
 	// Log takes what goes wrong in the server. Default: nil, nowhere.
@@ -70,6 +73,9 @@ func New(addr string, deps Deps) *Server {
 	}
 	if deps.Token == nil {
 		deps.Token = func() config.Secret { return config.Secret{} }
+	}
+	if deps.Live == nil {
+		deps.Live = http.NotFoundHandler()
 	}
 	if deps.Metrics == nil {
 		deps.Metrics = prometheus.NewRegistry()

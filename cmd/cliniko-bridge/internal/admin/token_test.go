@@ -19,9 +19,10 @@ func TestWhatIsShownToTheNetwork(t *testing.T) {
 	for _, listen := range []string{"0.0.0.0:8321", ":8321", "192.0.2.7:8321", "bridge.example:8321", "127.0.0.1:8321"} {
 		deps := newWishing().Deps
 		deps.Token = fixed(token)
+		deps.Live = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "retry: 2000") })
 		h := New(listen, deps).Handler()
 		for path, open := range map[string]bool{
-			"/": false, "/status": false, "/healthz": true, "/readyz": true, "/metrics": true,
+			"/": false, "/status": false, "/live": false, "/healthz": true, "/readyz": true, "/metrics": true,
 		} {
 			for header, may := range map[string]bool{
 				"": false, wrong: false, right: true, password(token): true, password("another"): false, "Basic " + token: false,
