@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func startLive(t *testing.T, addr, account string) (heard *lockedBuffer, ended f
 // frames are the data of the whole frames of a kind in what a page was told.
 func frames[T any](t *testing.T, text, kind string) (list []T) {
 	t.Helper()
-	for _, frame := range strings.Split(text, "\n\n") {
+	for frame := range strings.SplitSeq(text, "\n\n") {
 		data, ok := strings.CutPrefix(frame, "event: "+kind+"\ndata: ")
 		if !ok {
 			continue
@@ -85,10 +86,8 @@ admin: {listen: ADMIN}
 		return func() bool {
 			list := frames[live.Detail](t, heard.String(), "account")
 			for _, d := range list[max(0, len(list)-1):] {
-				for _, row := range d.Rows {
-					if want(row) {
-						return true
-					}
+				if slices.ContainsFunc(d.Rows, want) {
+					return true
 				}
 			}
 			return false
@@ -108,7 +107,7 @@ admin: {listen: ADMIN}
 		}
 		return false
 	})
-	if told.ID != schemas.ID(id) || told.Account != "northside" || told.Verb != schemas.Updated || len(changed) == 0 || len(told.Changed) == 0 {
+	if told.ID != id || told.Account != "northside" || told.Verb != schemas.Updated || len(changed) == 0 || len(told.Changed) == 0 {
 		t.Errorf("told %+v of %s, whose %v changed", told, id, changed)
 	}
 	api.Inject(clinikotest.Rule{Fault: clinikotest.Forbidden(), Resource: "contacts"})

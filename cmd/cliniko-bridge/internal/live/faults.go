@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cliniko-bridge/cliniko-bridge/diff"
+	"github.com/cliniko-bridge/cliniko-bridge/poller"
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
@@ -19,56 +20,59 @@ const crowd = 3
 // faultsOf is what is wrong with an account and its resources.
 func faultsOf(a *Account, now time.Time) []Fault {
 	list := accountFaults(a, now)
-	var alike map[string]int // resources that fail in one way
+	var alike map[saying]int // resources that fail in one way
 	for i := range a.Resources {
-		if kind := wideKind(&a.Resources[i], now); kind != "" {
+		if how, ok := shared(&a.Resources[i], now); ok {
 			if alike == nil {
-				alike = make(map[string]int)
+				alike = make(map[saying]int)
 			}
-			alike[kind]++
+			alike[how]++
 		}
 	}
 	for i := range a.Resources {
 		r := &a.Resources[i]
 		faults := rowFaults(a, r, now)
-		if kind := wideKind(r, now); alike[kind] >= crowd {
-			if n := alike[kind]; n > 0 {
-				list = append(list, manyFault(a, r, kind, n, now))
+		if how, ok := shared(r, now); ok && (alike[how] >= crowd || alike[how] == said) {
+			faults = faults[1:]
+			if n := alike[how]; n != said {
+				list = append(list, manyFault(a, r, how, n, now))
+				alike[how] = said
 			}
-			alike[kind] = -1 // it is said
-			faults = faults[1:]
-		} else if alike[kind] < 0 {
-			faults = faults[1:]
 		}
 		list = append(list, faults...)
 	}
 	return list
 }
 
-// wideKind is how a resource fails, if that is such that others fail in the same way: as rowFaults says it first of all.
-func wideKind(r *Resource, now time.Time) string {
+// said stands for the number of resources that fail in one way once it is told of the account.
+const said = -1
+
+// late is for what comes, but too rarely; lateFault says what of it.
+var late = saying{text: "late"}
+
+// shared is how a resource fails, if that is such that others fail in the same way: what rowFaults says first of all.
+func shared(r *Resource, now time.Time) (how saying, ok bool) {
 	switch {
-	case r.LastError != "":
-		if _, ok := wide[r.FailureClass]; ok {
-			return r.FailureClass
-		}
-	case r.late(now):
-		return late
+	case r.LastError == "":
+		return late, r.late(now)
+	case r.FailureClass == poller.ClassInternal:
+		return inward(r.LastError)
 	}
-	return ""
+	how, ok = wide[r.FailureClass]
+	return how, ok
 }
 
 // manyFault says of the account what n of its resources have in common with r.
-func manyFault(a *Account, r *Resource, kind string, n int, now time.Time) Fault {
-	if kind == late {
+func manyFault(a *Account, r *Resource, how saying, n int, now time.Time) Fault {
+	if how == late {
 		f := lateFault(a, r, now)
 		f.Resource = ""
 		f.Text = sentence(fmt.Sprintf("%d resources are polled more rarely than their schedules say", n))
 		return f
 	}
 	return Fault{
-		Account: a.Name, State: StateFailing, Remedy: wide[kind].remedy,
-		Text: sentence(fmt.Sprintf("%s: %d resources are not read", fill(wide[kind].text, a, r), n)),
+		Account: a.Name, State: StateFailing, Remedy: fill(how.remedy, a, r),
+		Text: sentence(fmt.Sprintf("%s: %d resources are not read", fill(how.text, a, r), n)),
 	}
 }
 
@@ -108,12 +112,9 @@ func rowFaults(a *Account, r *Resource, now time.Time) []Fault {
 	}
 	switch {
 	case r.LastError != "":
-		known, ok := wide[r.FailureClass]
+		known, ok := shared(r, now)
 		if !ok {
-			known, ok = single[r.FailureClass]
-		}
-		if !ok {
-			known = inward(r.LastError)
+			known = cmp.Or(single[r.FailureClass], odd)
 		}
 		say(StateFailing, fmt.Sprintf("%s: %s", r.Resource, fill(known.text, a, r)), fill(known.remedy, a, r))
 	case r.late(now):
@@ -139,9 +140,6 @@ func rowFaults(a *Account, r *Resource, now time.Time) []Fault {
 	}
 	return list
 }
-
-// late is the kind of what comes, but too rarely.
-const late = "late"
 
 func lateFault(a *Account, r *Resource, now time.Time) Fault {
 	f := Fault{

@@ -201,6 +201,9 @@ func TestWhatFailsAlikeIsToldOnce(t *testing.T) {
 	for i := range a.Resources {
 		a.Resources[i].FailureClass, a.Resources[i].LastError = "unauthorized", "poll: GET /x: 401"
 	}
+	for i := 30; i < 40; i++ {
+		a.Resources[i].FailureClass, a.Resources[i].LastError = poller.ClassInternal, fmt.Sprintf("poll: northside/resource_%d: commit: refused", i)
+	}
 	a.Resources[7].Sweep.Held = 3
 	a.Resources[8].FailureClass = "forbidden"
 	var got []string
@@ -209,13 +212,14 @@ func TestWhatFailsAlikeIsToldOnce(t *testing.T) {
 		got = append(got, string(f.Resource)+" "+f.Text)
 	}
 	want := []string{
-		" Cliniko does not take the API key of account northside (401): 39 resources are not read.",
+		" Cliniko does not take the API key of account northside (401): 29 resources are not read.",
+		" The store does not take what was read (commit: refused): 10 resources are not read.",
 		"resource_7 3 records of resource_7 are gone at once, and nothing is told of them.",
-		"resource_8 Resource_8: the key's user may not see it (403).",
+		"resource_8 resource_8: the key's user may not see it (403).",
 	}
 	slices.Sort(got)
 	for i := range want {
-		if i >= len(got) || !strings.EqualFold(got[i], want[i]) {
+		if i >= len(got) || got[i] != want[i] {
 			t.Fatalf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	}

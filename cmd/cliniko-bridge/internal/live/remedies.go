@@ -41,7 +41,7 @@ var single = map[string]saying{
 		"Run cliniko-bridge check, which says what the list takes; leave {resource} out of the account's resources if it cannot be followed.",
 	},
 	"unexpected": {
-		"the answer is nothing that a list gives ({cause})",
+		"the answer is not one that a list gives ({cause})",
 		"See that base_url is the API of the account's shard, and that no proxy or portal stands between; it is tried again.",
 	},
 	"bad_body": {
@@ -55,14 +55,17 @@ var single = map[string]saying{
 }
 
 // inward is a failure that is none of the API: the store, the stream, or what was read was not as it was asked for.
-func inward(text string) saying {
+func inward(text string) (saying, bool) {
 	for _, s := range inwards {
 		if strings.Contains(text, s.word) {
-			return s.saying
+			return s.saying, true
 		}
 	}
-	return saying{"it could not be read ({cause})", "Look at the log of the bridge, and report it if nothing there explains it; it is tried again by itself."}
+	return saying{}, false
 }
+
+// odd is what none of the tables has.
+var odd = saying{"it could not be read ({cause})", "Look at the log of the bridge, and report it if nothing there explains it; it is tried again by itself."}
 
 // inwards are looked for in this order: what is published has the stream's own words behind it.
 var inwards = []struct {
