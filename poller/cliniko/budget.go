@@ -301,6 +301,9 @@ type Stats struct {
 	Earlier int
 	// Waiting are those who wait for their turn, by lane.
 	Waiting [laneCount]int
+	// Waited is how long each lane has waited for a turn of its own, 0 if nobody waits in it: the first of its queue, or the lane,
+	// if it starves and had only the turns that are left to such.
+	Waited [laneCount]time.Duration
 	// PausedUntil is our clock; it has passed, or is zero, if there is no pause.
 	PausedUntil time.Time
 }
@@ -331,7 +334,8 @@ func (b *Budget) SpentBetween(from, until time.Time) (spent [laneCount]int) {
 func (b *Budget) Stats() Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.forget(time.Now())
+	now := time.Now()
+	b.forget(now)
 	s := Stats{PerMinute: b.perMinute, PausedUntil: b.paused}
 	for _, one := range b.spent {
 		if one.lane == laneCount {
@@ -342,6 +346,9 @@ func (b *Budget) Stats() Stats {
 	}
 	for lane, queue := range b.queues {
 		s.Waiting[lane] = len(queue)
+		if len(queue) > 0 {
+			s.Waited[lane] = max(now.Sub(queue[0].since), now.Sub(b.hungry[lane]))
+		}
 	}
 	return s
 }
