@@ -178,7 +178,7 @@ func (d *Differ) shelve(ctx context.Context, r *resource, page *schemas.Page, re
 	changed, count := l.changed, len(l.lists[r.name])
 	l.mu.Unlock()
 	if changed {
-		d.Metrics.aside.WithLabelValues(d.Account, string(r.name)).Set(float64(count))
+		d.showAsides(r.name, count)
 		d.saveAsides(ctx)
 	}
 }
@@ -257,9 +257,18 @@ func (d *Differ) loadAsides(ctx context.Context) {
 				k.Since = s.Since
 			}
 		}
-		d.Metrics.aside.WithLabelValues(d.Account, string(name)).Set(float64(len(l.lists[name])))
+		d.showAsides(name, len(l.lists[name]))
 	}
 	l.changed = false
+}
+
+// showAsides sets the gauge of a resource, which is there only if something is set aside: nearly all accounts have nothing.
+func (d *Differ) showAsides(name schemas.Resource, count int) {
+	if count == 0 {
+		d.Metrics.aside.DeleteLabelValues(d.Account, string(name))
+		return
+	}
+	d.Metrics.aside.WithLabelValues(d.Account, string(name)).Set(float64(count))
 }
 
 // Close takes what the Differ shows of its account out of the metrics: another process may show it from now on.

@@ -58,6 +58,12 @@ func (d *Differ) catchUp(ctx context.Context, r *resource) (state, int, error) {
 	if err := c.settle(ctx, extent); err != nil {
 		return state{}, 0, err
 	}
+	if c.lost {
+		d.Metrics.lost.WithLabelValues(string(r.name)).Inc()
+	}
+	if c.st.Rebuilt == rebuilt && st.Rebuilt != rebuilt {
+		d.Metrics.rebuilt.WithLabelValues(string(r.name)).Inc()
+	}
 	if c.count > 0 {
 		d.Metrics.recovered.WithLabelValues(string(r.name)).Add(float64(c.count))
 		d.Log.Info("read back events that the store did not have", zap.String("account", d.Account),

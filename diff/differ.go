@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
@@ -92,6 +91,7 @@ func (d *Differ) resource(name schemas.Resource) *resource {
 			d.Metrics.drift.tell(d.Log, d.Account, name, field, change)
 		})
 		d.resources[name] = r
+		d.Metrics.begin(name)
 	}
 	return r
 }
@@ -324,51 +324,8 @@ func (d *Differ) count(events []schemas.Event, out *schemas.Outcome) {
 		e := &events[i]
 		out.Events[e.Verb]++
 		d.Metrics.events.WithLabelValues(string(e.Resource), string(e.Verb)).Inc()
-		d.Metrics.delay.WithLabelValues(string(e.Resource)).Observe(max(0, time.Since(e.Time).Seconds()))
+		if e.Verb != schemas.Snapshot { // which tells of what is long known
+			d.Metrics.delay.WithLabelValues(string(e.Resource)).Observe(max(0, time.Since(e.Time).Seconds()))
+		}
 	}
-}
-
-// Metrics are the counters of the diff stage, shared by all accounts.
-type Metrics struct {
-	events    *prometheus.CounterVec
-	delay     *prometheus.HistogramVec
-	setAside  *prometheus.CounterVec
-	aside     *prometheus.GaugeVec
-	drift     drift
-	recovered *prometheus.CounterVec
-	refused   prometheus.Counter
-}
-
-// NewMetrics registers the counters with reg.
-func NewMetrics(reg prometheus.Registerer) *Metrics {
-	const ns = "cliniko_bridge"
-	m := &Metrics{
-		events: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: ns, Name: "events_total", Help: "Events acknowledged by the stream and committed.",
-		}, []string{"resource", "verb"}),
-		delay: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: ns, Name: "detection_delay_seconds",
-			Help:    "From a record's updated_at, by the API's clock, to its event being committed, by ours.",
-			Buckets: []float64{1, 2, 5, 10, 15, 30, 60, 120, 300, 900, 3600, 6 * 3600, 24 * 3600},
-		}, []string{"resource"}),
-		setAside: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: ns, Name: "records_set_aside_total", Help: "Records, and rows that are no record, that could not be handled.",
-		}, []string{"resource"}),
-		aside: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: ns, Name: "records_set_aside", Help: "Records that cannot be handled as they are now; /status names them.",
-		}, []string{"account", "resource"}),
-		drift: drift{changes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: ns, Name: "api_field_changes_total",
-			Help: "Fields of the API that are not as documented, each once: appeared, vanished or retyped.",
-		}, []string{"resource", "change"})},
-		recovered: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: ns, Name: "events_recovered_total",
-			Help: "Events that were in the stream and not in the store, read back after a stop or a loss.",
-		}, []string{"resource"}),
-		refused: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: ns, Name: "pages_refused_total", Help: "Pages read again because stream or store had moved meanwhile.",
-		}),
-	}
-	reg.MustRegister(m.events, m.delay, m.setAside, m.aside, m.drift.changes, m.recovered, m.refused)
-	return m
 }
