@@ -67,7 +67,6 @@ func (r *reader) tooMany(known int) bool {
 		held = missing
 	}
 	r.sweeping(func(s *SweepStatus) { s.Held, s.Last, s.Trouble = held, time.Now().UTC(), "" })
-	r.metrics.held.WithLabelValues(r.account, string(r.spec.Resource)).Set(float64(held))
 	return too
 }
 

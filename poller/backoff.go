@@ -23,6 +23,7 @@ type backoff struct {
 	failures int
 	notUntil time.Time // our clock
 	class    string    // of the last failure
+	resting  bool      // the answer of the last failure was one that rests
 }
 
 // due says whether it is time to try.
@@ -37,8 +38,15 @@ func (b *backoff) clear() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	failures := b.failures
-	b.failures, b.notUntil, b.class = 0, time.Time{}, ""
+	b.failures, b.notUntil, b.class, b.resting = 0, time.Time{}, "", false
 	return failures
+}
+
+// stands is the class of the last failure, "" if the last try came through, and whether only somebody's doing changes it.
+func (b *backoff) stands() (class string, resting bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.class, b.resting
 }
 
 // rests tells whether an answer lets a reading rest for asideWait.
@@ -62,6 +70,6 @@ func (b *backoff) fail(class string, e *cliniko.Error) bool {
 	b.failures++
 	b.notUntil = time.Now().Add(wait/2 + rand.N(wait/2+1)) //nolint:gosec // jitter, no secret
 	news := class != b.class
-	b.class = class
+	b.class, b.resting = class, rests(e)
 	return news
 }

@@ -262,6 +262,6 @@ func newReader(l Source, s Sink) *reader {
 	spec, _ := schemas.Lookup(schemas.Edition2017, "patients")
 	r := newResource(&Config{
 		Account: "northside", Source: l, Sink: s, Log: zap.NewNop(), Metrics: NewMetrics(prometheus.NewRegistry()),
-	}, spec, nil)
+	}, spec, staggered{every: 60})
 	return r.readers[0]
 }

@@ -57,7 +57,7 @@ func (r *reader) poll(stop, work context.Context) {
 	err := read(stop, work)
 	r.settle(stop, &r.following, err)
 	if err == nil && r.live() {
-		r.came()
+		r.came(time.Now().UTC())
 	}
 }
 

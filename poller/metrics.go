@@ -8,9 +8,8 @@ type Metrics struct {
 	failures  *prometheus.CounterVec
 	late      prometheus.Histogram
 	missed    *prometheus.CounterVec
-	held      *prometheus.GaugeVec
 	sweeps    *prometheus.CounterVec
-	progress  *progressGauges
+	gauges    *gauges
 	fallbacks *prometheus.CounterVec // lists that were found to refuse something
 }
 
@@ -36,15 +35,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Namespace: ns, Name: "missed_total",
 			Help: "Changes that the sweep found and following the lists had not. It stays 0 if all is well.",
 		}, []string{"resource"}),
-		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: ns, Name: "sweep_held_records",
-			Help: "Records that are gone and not told, since they are more than the limit: an operator decides.",
-		}, []string{"account", "resource"}),
 		sweeps: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: ns, Name: "sweeps_total", Help: "Sweeps of a resource, by how they ended: ok, held, failed, skipped.",
 		}, []string{"resource", "outcome"}),
-		progress: newProgressGauges(ns),
+		gauges: newGauges(ns),
 	}
-	reg.MustRegister(m.requests, m.failures, m.fallbacks, m.late, m.missed, m.held, m.sweeps, m.progress)
+	reg.MustRegister(m.requests, m.failures, m.fallbacks, m.late, m.missed, m.sweeps, m.gauges)
 	return m
 }

@@ -14,6 +14,7 @@ type pace struct {
 	steps int        // how many requests mean stands for, paceSteps at most
 	mean  time.Duration
 	last  time.Time // our clock; when the last request was done, zero after a rest
+	done  time.Time // our clock; when the last request was done, zero before the first
 	told  time.Time // our clock; when the log was last told
 }
 
@@ -34,7 +35,14 @@ func (p *pace) step(now time.Time) {
 		p.steps = min(p.steps+1, paceSteps)
 		p.mean += (now.Sub(p.last) - p.mean) / time.Duration(p.steps)
 	}
-	p.last = now
+	p.last, p.done = now, now
+}
+
+// stepped is when the last request was done, or since, if that is later.
+func (p *pace) stepped(since time.Time) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return later(p.done, since)
 }
 
 // turn says which resource is read now.

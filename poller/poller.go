@@ -131,8 +131,12 @@ func (p *Poller) Run(ctx context.Context) {
 		context.AfterFunc(work, func() { grace.Stop() })
 	})
 
-	p.Metrics.progress.add(p)
-	defer p.Metrics.progress.remove(p)
+	for _, r := range p.resources {
+		r.begin(time.Now())
+		p.Metrics.missed.WithLabelValues(string(r.spec.Resource)) // at 0, so that the first that is missed is seen as a rise
+	}
+	p.Metrics.gauges.add(p)
+	defer p.Metrics.gauges.remove(p)
 	var first sync.WaitGroup
 	for _, r := range p.resources {
 		entry := p.cron.Schedule(r.schedule, cron.FuncJob(func() { r.poll(ctx, work) }))

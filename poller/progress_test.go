@@ -228,39 +228,39 @@ func TestAResourceThatCannotBeOpenedIsNotWaitedFor(t *testing.T) {
 	})
 }
 
-// The gauges are there while a baseline has something to read, one of each kind for a resource, and go away with the
+// The gauges are there while a baseline has something to read, one of each kind for an account, and go away with the
 // baseline, and with the account.
 func TestTheGaugesGoAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()
 		p, _ := newLane(t, plain, zap.NewNop(), reg)
 		during(t, p, func() {
-			for _, want := range []int{3, 1, 0} { // the first ends after about 57 s, the second 2 s later, the third after 95 s
+			for _, want := range []int{1, 1, 0} { // the last baseline ends after about 95 s
 				time.Sleep(40 * time.Second)
 				for _, name := range []string{"cliniko_bridge_baseline_left_records", "cliniko_bridge_baseline_left_seconds"} {
-					if got := gauges(t, reg, name); len(got) != want {
+					if got := gaugesOf(t, reg, name); len(got) != want {
 						t.Errorf("%s: %v, want %d", name, got, want)
 					}
 				}
 			}
 		})
 		p, _ = newLane(t, plain, zap.NewNop(), prometheus.NewRegistry())
-		p.Metrics.progress = newProgressGauges("again")
-		reg.MustRegister(p.Metrics.progress)
+		p.Metrics.gauges = newGauges("again")
+		reg.MustRegister(p.Metrics.gauges)
 		during(t, p, func() {
 			time.Sleep(30 * time.Second)
-			if got := gauges(t, reg, "again_baseline_left_records"); got["account=northside resource=patients "] == 0 {
+			if got := gaugesOf(t, reg, "again_baseline_left_records"); got["account=northside "] == 0 {
 				t.Errorf("while it runs: %v", got)
 			}
 		})
-		if got := gauges(t, reg, "again_baseline_left_records"); len(got) > 0 {
+		if got := gaugesOf(t, reg, "again_baseline_left_records"); len(got) > 0 {
 			t.Errorf("after the poller has ended: %v", got)
 		}
 	})
 }
 
-// gauges are the values of a gauge by their labels.
-func gauges(t *testing.T, reg *prometheus.Registry, name string) map[string]float64 {
+// gaugesOf are the values of a gauge by their labels.
+func gaugesOf(t *testing.T, reg *prometheus.Registry, name string) map[string]float64 {
 	t.Helper()
 	families, err := reg.Gather()
 	if err != nil {

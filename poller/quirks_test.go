@@ -40,7 +40,7 @@ func pickyResource(t *testing.T, edition schemas.Edition, refuse func(cliniko.Qu
 	spec, _ := schemas.Lookup(edition, "patients")
 	return newResource(&Config{
 		Account: "northside", Source: source, Sink: s, Log: zap.NewNop(), Metrics: NewMetrics(prometheus.NewRegistry()),
-	}, spec, nil), source, s
+	}, spec, staggered{every: 60}), source, s
 }
 
 // A side list that is not there any more rests by itself: the resource's own list is followed as before.

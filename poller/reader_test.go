@@ -333,7 +333,7 @@ func TestASingletonIsReadWhole(t *testing.T) {
 	spec, _ := schemas.Lookup(schemas.Edition2017, "settings")
 	r := newResource(&Config{
 		Account: "northside", Source: l, Sink: s, Log: zap.NewNop(), Metrics: NewMetrics(prometheus.NewRegistry()),
-	}, spec, nil)
+	}, spec, staggered{every: 60})
 	r.poll(t.Context(), t.Context())
 	if st := r.status(); st.Baseline != "complete" || st.LastError != "" || len(s.seen) != 1 || !s.pages[0].Opening {
 		t.Fatalf("after the first look: %+v, %d records", st, len(s.seen))

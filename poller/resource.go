@@ -43,6 +43,8 @@ type resource struct {
 	standing *schemas.Standing
 
 	mu    sync.Mutex // guards the following
+	since time.Time  // our clock; when polling began
+	due   time.Time  // our clock; when the next poll of the resource's own list should have come through; zero: none is due
 	entry cron.EntryID
 	shown Status
 	sweep SweepStatus
@@ -87,9 +89,6 @@ func newResource(c *Config, spec schemas.Spec, schedule cron.Schedule) *resource
 		metrics: c.Metrics, step: newTurn(), pace: new(pace), days: cmp.Or(c.Days, 7), confirmAfter: cmp.Or(c.ConfirmAfter, defaultConfirmAfter), sweep: c.Sweeps[spec.Resource], limit: c.Limit,
 		schedule: stagger(schedule, c.Account+"/"+string(spec.Resource)),
 		log:      c.Log.With(zap.String("account", c.Account), zap.String("resource", string(spec.Resource))),
-	}
-	if held := r.sweep.Held; held > 0 {
-		r.metrics.held.WithLabelValues(r.account, string(spec.Resource)).Set(float64(held))
 	}
 	for i, feed := range spec.Feeds {
 		lane := cliniko.LaneSide
@@ -227,16 +226,6 @@ const (
 	lateRuns  = 3
 	lateGrace = time.Minute
 )
-
-// came takes note that a poll of the resource's own list came through.
-func (r *resource) came() {
-	now := time.Now().UTC()
-	late := r.lateFrom(now)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.shown.LastPoll, r.shown.LateFrom = now, late
-	r.shown.LastError, r.shown.FailureClass = "", ""
-}
 
 // lateFrom is from when on there should have been another poll since now; zero, never, if nothing says when there is one.
 func (r *resource) lateFrom(now time.Time) (late time.Time) {

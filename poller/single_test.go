@@ -88,6 +88,6 @@ func newWalker(src Source, s Sink, name schemas.Resource, log *zap.Logger) *read
 	spec, _ := schemas.Lookup(schemas.Edition2017, name)
 	r := newResource(&Config{
 		Account: "northside", Source: src, Sink: s, Log: log, Metrics: NewMetrics(prometheus.NewRegistry()),
-	}, spec, nil)
+	}, spec, staggered{every: 60})
 	return r.readers[0]
 }

@@ -315,7 +315,6 @@ func (s *sweep) end(err error) {
 		*shown = s.status
 		shown.Running = running
 	})
-	s.metrics.held.WithLabelValues(s.account, name).Set(float64(s.status.Held))
 	if s.swept != nil {
 		s.swept(s.spec.Resource, s.status)
 	}

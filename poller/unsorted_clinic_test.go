@@ -89,7 +89,7 @@ func TestAClinicWithoutASortIsReadWhole(t *testing.T) {
 				s := newSink(t)
 				r := newResource(&Config{
 					Account: "northside", Source: client, Sink: s, Log: zap.NewNop(), Metrics: NewMetrics(prometheus.NewRegistry()),
-				}, spec, nil)
+				}, spec, staggered{every: 60})
 				read := func() {
 					for range 3 { // what ignores the sort is found out by its second page
 						r.polls = 0

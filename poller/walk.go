@@ -112,8 +112,10 @@ func (r *reader) laterWalk(stop, work context.Context) {
 		w.lane = cliniko.LaneSweep
 	}
 	if !r.walkDue(stop, work) {
+		r.dueSince(time.Time{})
 		return
 	}
+	r.dueSince(time.Now())
 	for !w.over && stop.Err() == nil {
 		if !r.following.due() {
 			rest(stop, time.Second)
@@ -121,6 +123,9 @@ func (r *reader) laterWalk(stop, work context.Context) {
 		}
 		err := r.walkStep(stop, work, w)
 		r.settle(stop, &r.following, r.wrap(err, time.Time{}))
+		if err == nil && !w.over {
+			r.dueSince(time.Now())
+		}
 		if err != nil && w.over {
 			if errors.Is(err, errPutBack) {
 				return
@@ -279,7 +284,7 @@ func (r *reader) endWalk(stop, work context.Context, w *walk) error {
 		if !w.first {
 			r.accepted.Store(false)
 		}
-		r.came()
+		r.came(time.Now().UTC())
 		if w.first {
 			r.log.Info("the baseline is complete", zap.Int("passed_over", w.passed))
 		}
