@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
@@ -28,6 +30,7 @@ type Config struct {
 	AckTimeout time.Duration // how long to wait for an acknowledgement; 0 means DefaultAckTimeout
 	// Checkpoints is the bucket of EnsureCheckpoints; nil: no checkpoint is kept.
 	Checkpoints jetstream.KeyValue
+	Metrics     *Metrics // nil: nobody looks at them
 }
 
 // A Publisher puts events into one stream. It is safe for concurrent use, by many accounts at once, as long as one
@@ -41,6 +44,8 @@ type Publisher struct {
 	logger     *zap.Logger
 
 	checkpoints jetstream.KeyValue // nil: none is kept
+
+	metrics *Metrics
 
 	maxMsgSize atomic.Int32 // of the stream, as it was last seen; 0 and less: it has none
 }
@@ -61,7 +66,7 @@ func New(ctx context.Context, nc *nats.Conn, cfg Config, logger *zap.Logger) (*P
 	}
 	p := &Publisher{
 		nc: nc, js: js, stream: cfg.Stream, template: cfg.Template, ackTimeout: timeout, logger: logger,
-		checkpoints: cfg.Checkpoints,
+		checkpoints: cfg.Checkpoints, metrics: cmp.Or(cfg.Metrics, NewMetrics(prometheus.NewRegistry())),
 	}
 	if _, err := p.look(ctx); err != nil {
 		return nil, err
@@ -87,15 +92,17 @@ func (p *Publisher) MaxBytes() int {
 // the stream sequence last (0: there is none). An error that says "not sent" stored nothing either. After any other
 // error it is not known which events are stored: those that are, are the first n of them or some of the rest behind
 // the first, but never a record's later event without its earlier ones; read back and see.
-func (p *Publisher) Publish(ctx context.Context, events []schemas.Event, last uint64) (uint64, error) {
+func (p *Publisher) Publish(ctx context.Context, events []schemas.Event, last uint64) (end uint64, err error) {
 	if len(events) == 0 {
 		return last, nil
 	}
+	began := time.Now()
+	defer func() { p.metrics.published(&events[0], began, err) }()
 	msgs, err := p.messages(events)
 	if err != nil {
 		return 0, fmt.Errorf("publish %s/%s: not sent: %w", events[0].Account, events[0].Resource, err)
 	}
-	end, err := p.store(ctx, events, msgs, p.template.Filter(events[0].Account, events[0].Resource), last)
+	end, err = p.store(ctx, events, msgs, p.template.Filter(events[0].Account, events[0].Resource), last)
 	if err != nil {
 		return 0, fmt.Errorf("publish %s/%s behind %d: %w", events[0].Account, events[0].Resource, last, err)
 	}
@@ -231,6 +238,7 @@ func (p *Publisher) send(ctx context.Context, m *nats.Msg, opts ...jetstream.Pub
 func (p *Publisher) wait(ctx context.Context, f jetstream.PubAckFuture) (*jetstream.PubAck, error) {
 	select {
 	case ack := <-f.Ok():
+		p.metrics.acknowledged(ack)
 		return ack, nil
 	case err := <-f.Err():
 		return nil, err
