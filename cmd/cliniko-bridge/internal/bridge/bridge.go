@@ -63,9 +63,10 @@ type Bridge struct {
 }
 
 type metrics struct {
-	registry *prometheus.Registry
-	poller   *poller.Metrics
-	diff     *diff.Metrics
+	registry  *prometheus.Registry
+	poller    *poller.Metrics
+	diff      *diff.Metrics
+	publisher *publisher.Metrics
 }
 
 // New makes a Bridge that has not begun. It makes data_dir and the fingerprint key, and opens nothing else.
@@ -95,7 +96,7 @@ func New(cfg *config.Config, opts Options) (*Bridge, error) {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	b := &Bridge{
 		cfg: cfg, log: opts.Log, key: key, holder: holder(), leaseTTL: leaseTTL, template: template,
-		metrics: metrics{registry: registry, poller: poller.NewMetrics(registry), diff: diff.NewMetrics(registry)},
+		metrics: metrics{registry, poller.NewMetrics(registry), diff.NewMetrics(registry), publisher.NewMetrics(registry)},
 		shared:  cliniko.NewTransport(), waiting: "it is starting",
 	}
 	for i := range cfg.Accounts {
@@ -105,6 +106,7 @@ func New(cfg *config.Config, opts Options) (*Bridge, error) {
 		}
 		b.accounts = append(b.accounts, a)
 	}
+	registry.MustRegister(newGauges(b))
 	return b, nil
 }
 

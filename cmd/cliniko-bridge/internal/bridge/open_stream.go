@@ -86,7 +86,7 @@ func (b *Bridge) openStream(ctx context.Context) error {
 			return err
 		}
 		out, err := publisher.New(ctx, b.nats, publisher.Config{
-			Stream: want.Name, Template: b.template, Checkpoints: checkpoints,
+			Stream: want.Name, Template: b.template, Checkpoints: checkpoints, Metrics: b.metrics.publisher,
 		}, b.log)
 		if err != nil {
 			return err
