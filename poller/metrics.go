@@ -25,7 +25,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"resource", "class"}),
 		fallbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: ns, Name: "fallbacks_total", Help: "Lists found to refuse a sort or a filter, which are read without it since.",
-		}, []string{"resource", "without"}),
+		}, []string{"resource", "refused"}),
 		late: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: ns, Name: "row_lateness_seconds",
 			Help:    "How far behind the cursor a change was when it showed.",
