@@ -32,7 +32,7 @@ func (p *Publisher) ReadBack(ctx context.Context, account string, resource schem
 		p: p, account: account, resource: resource, filter: p.template.Filter(account, resource), f: f,
 	}
 	r.walk = walk{
-		nc: p.nc, js: p.js, stream: p.stream, filters: []string{r.filter}, timeout: p.ackTimeout, batch: readBatch, tries: readTries,
+		nc: p.nc, js: p.js, stream: p.stream, purpose: "cliniko-bridge reads back", filters: []string{r.filter}, timeout: p.ackTimeout, batch: readBatch, tries: readTries,
 		visit: r.give, at: after,
 	}
 	extent, err := r.run(ctx)

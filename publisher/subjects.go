@@ -103,6 +103,11 @@ func (t Template) Filter(account string, resource schemas.Resource) string {
 // All is the wildcard that matches every event: the subjects of the stream.
 func (t Template) All() string { return t.fill("*", "*", "*", "*") }
 
+// prefix is what all events have in front, without the last dot: the plain tokens before the first placeholder.
+func (t Template) prefix() string {
+	return strings.Join(t.tokens[:slices.IndexFunc(t.tokens, isPlaceholder)], ".")
+}
+
 func (t Template) fill(account, resource, verb, id string) string {
 	var b strings.Builder
 	for i, token := range t.tokens {

@@ -18,6 +18,9 @@ const (
 	readPauseMost = 2 * time.Second
 	// leaveWithin is how long a consumer's end may take. The caller may be on its way out.
 	leaveWithin = time.Second
+	// listenBeat is how often the server says that it is there while there is nothing to tell. A listener that misses
+	// two of them begins anew.
+	listenBeat = 2 * time.Second
 )
 
 // A walk goes through the messages of a stream in their order, each once, over lost connections, servers that start
@@ -26,18 +29,22 @@ type walk struct {
 	nc      *nats.Conn
 	js      jetstream.JetStream
 	stream  string
+	purpose string        // of its consumers, for people who look at the server
 	filters []string      // one at least; none of them overlaps with another
 	timeout time.Duration // of one request to the server
 	batch   int           // messages that are asked for at once
 	tries   int           // how often in a row it may begin anew without having got any further
 	visit   func(jetstream.Msg, *jetstream.MsgMetadata) error
 
+	first   uint64    // the stream sequence of the first message that was visited, 0 before
 	at      uint64    // all messages up to this stream sequence were visited
+	since   time.Time // while at is 0: the first message is one that was stored then or later; zero: the first there is
 	refused error     // what visit returned, if it was an error
 }
 
 // upTo visits the messages up to the stream sequence last. It stops at the first error of visit, and returns it.
 func (w *walk) upTo(ctx context.Context, last uint64) error {
+	w.refused = nil
 	pause := readPause
 	for tries := 0; w.at < last; {
 		at := w.at
@@ -74,8 +81,12 @@ func (w *walk) session(ctx context.Context, last uint64) error {
 		return err
 	}
 	defer end()
-	delivered := uint64(0)
-	for pending := consumer.CachedInfo().NumPending; pending > 0 && w.at < last; {
+	delivered, pending := uint64(0), consumer.CachedInfo().NumPending
+	if pending == 0 && w.byTime() { // everything is older
+		w.at = last
+		return nil
+	}
+	for pending > 0 && w.at < last {
 		batch, err := consumer.FetchNoWait(int(min(pending, uint64(w.batch))))
 		if err != nil {
 			return err
@@ -90,11 +101,56 @@ func (w *walk) session(ctx context.Context, last uint64) error {
 // errNoMore says that a consumer had nothing further to give.
 var errNoMore = errors.New("the server has no more messages for us")
 
+// listen visits with one consumer what is there and what comes, until something is in the way. Its error is context.Canceled
+// if the connection was lost.
+func (w *walk) listen(ctx context.Context) error {
+	ctx, stop := w.whileConnected(ctx)
+	defer stop()
+	consumer, end, err := w.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	for delivered := uint64(0); ; {
+		batch, err := consumer.Fetch(w.batch, jetstream.FetchContext(ctx), jetstream.FetchHeartbeat(listenBeat))
+		if err != nil {
+			return err
+		}
+		if _, err := w.take(ctx, batch, &delivered, 0); err != nil {
+			return err
+		}
+	}
+}
+
+// whileConnected is ctx, and ends also when the connection is lost: else that would show in a missing heartbeat alone. stop
+// has to be called.
+func (w *walk) whileConnected(ctx context.Context) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	lost := w.nc.StatusChanged(nats.RECONNECTING, nats.CLOSED)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-lost:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel()
+		<-watched
+		w.nc.RemoveStatusListener(lost)
+	}
+}
+
+// byTime tells whether a consumer has to begin at a time: nothing was visited yet that it could begin behind.
+func (w *walk) byTime() bool { return w.at == 0 && !w.since.IsZero() }
+
 // open makes a consumer of what is behind at. end deletes it.
 func (w *walk) open(ctx context.Context) (consumer jetstream.Consumer, end func(), err error) {
 	cfg := jetstream.ConsumerConfig{
 		Name:              "", // of the server's choice
-		Description:       "cliniko-bridge reads back",
+		Description:       w.purpose,
 		FilterSubjects:    w.filters,
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:       w.at + 1,
@@ -105,6 +161,9 @@ func (w *walk) open(ctx context.Context) (consumer jetstream.Consumer, end func(
 	}
 	if len(w.filters) == 1 { // then the subject of the request names it, for the server's permissions
 		cfg.FilterSubject, cfg.FilterSubjects = w.filters[0], nil
+	}
+	if w.byTime() {
+		cfg.DeliverPolicy, cfg.OptStartSeq, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, 0, &w.since
 	}
 	short, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
@@ -119,7 +178,7 @@ func (w *walk) open(ctx context.Context) (consumer jetstream.Consumer, end func(
 	}, nil
 }
 
-// take visits what a batch brings, up to last, and returns how many messages the consumer has left; 0
+// take visits what a batch brings, up to last if that is not 0, and returns how many messages the consumer has left; 0
 // if the batch brought none. delivered counts the consumer's messages.
 func (w *walk) take(ctx context.Context, batch jetstream.MessageBatch, delivered *uint64, last uint64) (left uint64, err error) {
 	for msg := range until(ctx, batch.Messages()) {
@@ -130,12 +189,15 @@ func (w *walk) take(ctx context.Context, batch jetstream.MessageBatch, delivered
 		if *delivered++; meta.Sequence.Consumer != *delivered {
 			return 0, errors.New("a message was lost on the way")
 		}
-		if meta.Sequence.Stream > last {
+		if last > 0 && meta.Sequence.Stream > last {
 			w.at = last // what came later is not asked for
 			return 0, nil
 		}
 		if w.refused = w.visit(msg, meta); w.refused != nil {
 			return 0, w.refused
+		}
+		if w.first == 0 {
+			w.first = meta.Sequence.Stream
 		}
 		w.at, left = meta.Sequence.Stream, meta.NumPending
 	}
