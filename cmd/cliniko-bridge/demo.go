@@ -16,6 +16,7 @@ import (
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/config"
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/render"
 	"github.com/cliniko-bridge/cliniko-bridge/poller/clinikotest"
+	"github.com/cliniko-bridge/cliniko-bridge/publisher"
 )
 
 func newDemo(e *env) *cobra.Command {
@@ -65,7 +66,11 @@ func (e *env) demo(ctx context.Context, rate float64) error {
 		live, quit := context.WithCancel(ctx)
 		defer quit()
 		group.Go(func() error { return clinikotest.NewLive(clinic, 1).WithStates().Run(live, rate) })
-		return e.follow(ctx, b.Conn(), cfg.NATS.Stream, []string{b.Template().All()})
+		events, err := publisher.NewReader(ctx, b.Conn(), publisher.Config{Stream: cfg.NATS.Stream, Template: b.Template()}, log)
+		if err != nil {
+			return err
+		}
+		return e.followAll(ctx, events)
 	})
 	return group.Wait()
 }

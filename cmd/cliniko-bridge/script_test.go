@@ -20,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/cliniko-bridge/cliniko-bridge/poller/clinikotest"
+	"github.com/cliniko-bridge/cliniko-bridge/publisher"
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
@@ -40,6 +41,11 @@ func TestMain(m *testing.M) {
 //	fetch URL                  prints what URL answers with 200
 //	pretend STATUS...          starts a server for operators at ADMIN_LISTEN, with no bridge behind it; see startPretender
 //	keys FILE                  prints the keys of the JSON in FILE, one path a line
+//	stream TEMPLATE            starts an embedded NATS server under DATA_DIR with the stream CLINIKO and no bridge; anew if it runs
+//	tell FILE                  publishes an event for each line: account, resource, id, verb
+//	takes STREAM SUBJECT       makes a stream of its own there
+//	stored STREAM              prints what a stream holds; see listStored
+//	resume STREAM              replays all onto replay.north, which STREAM has, with interruptions
 func TestScripts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
@@ -48,6 +54,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {
 			e.Values[clinicKey{}] = new(*clinikotest.Server)
+			e.Values[streamKey{}] = new(scriptStream)
 			e.Setenv("ADMIN_LISTEN", freeAddr(t))
 			e.Setenv("SECOND_LISTEN", freeAddr(t))
 			e.Setenv("DATA_DIR", e.WorkDir+"/data")
@@ -56,6 +63,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"clinic": startClinic, "fault": injectFault, "edit": editRecord, "exits": exits, "await": await, "awaitunready": awaitUnready,
 			"pretend": startPretender, "awaitfile": awaitFile, "awaitlistener": awaitListener, "fetch": fetch, "keys": printKeys,
+			"stream": startStream, "tell": tell, "takes": takeSubject, "stored": listStored, "resume": resume,
 		},
 	})
 }
@@ -161,7 +169,7 @@ func awaitFile(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// awaitListener looks for a consumer of new messages alone, which is what tail makes and the bridge does not.
+// awaitListener looks for a consumer that follows the stream, which is what tail makes and the bridge does not.
 func awaitListener(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg || len(args) != 0, "awaitlistener")
 	ctx := context.Background() // a script has none; wait has a limit of its own
@@ -179,7 +187,7 @@ func awaitListener(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		found := false
 		for info := range stream.ListConsumers(ctx).Info() {
-			found = found || info.Config.DeliverPolicy == jetstream.DeliverNewPolicy
+			found = found || info.Config.Description == publisher.Follows
 		}
 		return found
 	})

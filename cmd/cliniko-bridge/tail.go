@@ -2,20 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
-	"go.uber.org/zap"
 
-	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/bridge"
-	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/config"
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/render"
 	"github.com/cliniko-bridge/cliniko-bridge/publisher"
-	"github.com/cliniko-bridge/cliniko-bridge/publisher/embedded"
-	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
 func newTail(e *env) *cobra.Command {
@@ -23,88 +16,67 @@ func newTail(e *env) *cobra.Command {
 		Use:   "tail [SUBJECT...]",
 		Short: "Follow events as they come",
 		Long: `tail prints each event as it is published: what happened to which record, and which fields changed; never a
-value. On a terminal it is made for the eye; in a pipe each line begins with the subject. Subjects may have
-the wildcards * and >. Without any, all events are shown.`,
+value. On a terminal it is made for the eye; in a pipe each line begins with the subject. With --json a line is
+the whole event as it is in the stream, with the values of the record that it holds.
+
+Subjects may have the wildcards * and >. Without any, all events are shown. With filters, an event is shown if it
+meets every one of them.
+
+It goes on until it is interrupted. When NATS or the bridge is started anew it waits, and goes on behind the last
+event that it has shown.`,
 		Example: `  cliniko-bridge tail
-  cliniko-bridge tail 'cliniko.appointments.*' cliniko.patients.created`,
+  cliniko-bridge tail 'cliniko.appointments.*' cliniko.patients.created
+  cliniko-bridge tail --resource appointments --verb cancelled,deleted --since 1h
+  cliniko-bridge tail --json | jq -r '.data.record.email'`,
 	}
-	load := configFlag(e, cmd)
+	open := sourceFlags(e, cmd)
+	selection := selectFlags(cmd)
+	since := cmd.Flags().String("since", "", "begin with what was published since `TIME`: how long ago, such as 1h, or RFC 3339; default: now")
+	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, subjects []string) error {
-		if !cmd.Flags().Changed("config") {
-			load = func() (*config.Config, error) { return config.Places(e.getenv) } // to listen, no account is needed
-		}
-		cfg, err := load()
+		pick, err := selection(subjects)
 		if err != nil {
 			return err
 		}
-		nc, err := subscribe(cmd.Context(), cfg, e.logger())
+		var begin time.Time
+		if *since != "" {
+			if begin, err = parseMoment("since", *since, time.Now()); err != nil {
+				return err
+			}
+		}
+		src, err := open(cmd.Context(), pick)
 		if err != nil {
 			return err
 		}
-		defer nc.Close()
-		template, err := publisher.ParseTemplate(cfg.NATS.Subject)
-		if err != nil {
-			return fmt.Errorf("nats.subject: %w", err)
-		}
-		if len(subjects) == 0 {
-			subjects = []string{template.All()}
-		}
-		return e.follow(cmd.Context(), nc, cfg.NATS.Stream, subjects)
+		defer src.nc.Close()
+		return src.Follow(cmd.Context(), begin, pick, e.printer(*asJSON))
 	}
 	return cmd
 }
 
-// subscribe connects to the NATS server of the configuration, or to the embedded one of a bridge that runs.
-func subscribe(ctx context.Context, cfg *config.Config, log *zap.Logger) (*nats.Conn, error) {
-	c := bridge.ConnectConfig(cfg)
-	c.Name = "cliniko-bridge tail"
-	if c.URL == "" {
-		url, err := embedded.FindURL(bridge.NATSDir(cfg))
-		if err != nil {
-			return nil, fmt.Errorf("no bridge with an embedded NATS server runs on %s: start `cliniko-bridge run`, or set NATS_URL or nats.url", cfg.DataDir)
-		}
-		c.URL = url
-	}
-	return publisher.Connect(ctx, c, log)
+// jsonFlag adds --json for events.
+func jsonFlag(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("json", false, "print each event whole, as one line of JSON: the values of its record too; default: no values")
 }
 
-// follow prints the events of stream that come from now on, until ctx ends.
-func (e *env) follow(ctx context.Context, nc *nats.Conn, stream string, subjects []string) error {
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return err
-	}
-	consumer, err := js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{
-		FilterSubjects: subjects, DeliverPolicy: jetstream.DeliverNewPolicy,
-	})
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return fmt.Errorf("there is no stream %s yet: start `cliniko-bridge run` first", stream)
-	}
-	if err != nil {
-		return fmt.Errorf("follow %s: %w", stream, err)
-	}
-	messages, err := consumer.Messages()
-	if err != nil {
-		return fmt.Errorf("follow %s: %w", stream, err)
-	}
-	stop := context.AfterFunc(ctx, messages.Stop)
-	defer stop()
+// printer writes events on stdout, a line each.
+func (e *env) printer(asJSON bool) func(publisher.Stored) error {
 	style := e.style()
-	for {
-		msg, err := messages.Next()
-		if ctx.Err() != nil || errors.Is(err, jetstream.ErrMsgIteratorClosed) {
-			return nil
+	return func(s publisher.Stored) error {
+		var err error
+		if asJSON {
+			err = render.JSON(e.stdout, style, s.Body)
+		} else {
+			err = render.Event(e.stdout, style, s.Subject, &s.Event)
 		}
 		if err != nil {
-			return fmt.Errorf("follow %s: %w", stream, err)
-		}
-		event, err := schemas.ParseEvent(msg.Data())
-		if err != nil {
-			say(e.stderr, "%s: %s\n", msg.Subject(), err)
-			continue
-		}
-		if err := render.Event(e.stdout, style, msg.Subject(), &event); err != nil {
 			return fmt.Errorf("write: %w", err)
 		}
+		return nil
 	}
+}
+
+// followAll prints all events that come from now on, until ctx ends.
+func (e *env) followAll(ctx context.Context, r *publisher.Reader) error {
+	return r.Follow(ctx, time.Time{}, publisher.Selection{}, e.printer(false))
 }
