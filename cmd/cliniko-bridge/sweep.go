@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 
@@ -163,8 +164,10 @@ func printSweeps(e *env, list []swept) error {
 }
 
 // printJSON writes v on stdout, for programs and for whoever looks at what they get.
-func (e *env) printJSON(v any) error {
-	enc := json.NewEncoder(e.stdout)
+func (e *env) printJSON(v any) error { return printJSONOn(e.stdout, v) }
+
+func printJSONOn(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
