@@ -29,6 +29,7 @@ func newSchemaList(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:     "list",
 		Short:   "List what there is a schema of",
+		Long:    "list prints a name a line: event, and then each resource that the bridge knows.",
 		Example: "  cliniko-bridge schema list",
 		Args:    asUsage(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
@@ -44,6 +45,7 @@ func newSchemaShow(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:               "show RESOURCE|event",
 		Short:             "Print one schema",
+		Long:              "show prints the JSON Schema (draft 2020-12) of a resource's records, or of the events themselves.",
 		Example:           "  cliniko-bridge schema show appointments",
 		Args:              asUsage(cobra.ExactArgs(1)),
 		ValidArgsFunction: cobra.FixedCompletions(schemaNames(), cobra.ShellCompDirectiveNoFileComp),

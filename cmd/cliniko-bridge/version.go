@@ -12,8 +12,10 @@ var version = ""
 
 func newVersion(e *env) *cobra.Command {
 	return &cobra.Command{
-		Use:     "version",
-		Short:   "Print the version",
+		Use:   "version",
+		Short: "Print the version",
+		Long: `version prints the release, the Go version that built it, and for which system. A build that is no release has
+what Go knows of its source.`,
 		Example: "  cliniko-bridge version",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
