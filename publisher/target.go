@@ -62,8 +62,7 @@ func NewTarget(ctx context.Context, nc *nats.Conn, source Config, subject string
 		t.stream = name
 	}
 	if err := names.Err(); err != nil {
-		return nil, fmt.Errorf("which stream has %s cannot be seen: %w; the NATS user needs the right to publish on "+
-			"$JS.API.STREAM.NAMES and $JS.API.STREAM.INFO.*", subject, err)
+		return nil, t.unseen(err)
 	}
 	return t, nil
 }
@@ -98,7 +97,7 @@ func (t *Target) checkStream(ctx context.Context, name string, template Template
 	}
 	s, err := t.js.Stream(ctx, name)
 	if err != nil {
-		return fmt.Errorf("stream %s, which has %s: %w", name, t.subject, err)
+		return t.unseen(err)
 	}
 	cfg := s.CachedInfo().Config
 	for _, subject := range cfg.Subjects {
@@ -115,9 +114,18 @@ func (t *Target) checkStream(ctx context.Context, name string, template Template
 	case err == nil:
 		return refuse("which is that of another bridge")
 	case !errors.Is(err, jetstream.ErrBucketNotFound):
-		return fmt.Errorf("whether stream %s is another bridge's: %w", name, err)
+		return t.unseen(err)
 	}
 	return nil
+}
+
+// unseen is err, which kept us from looking who has the subject. What is forbidden gets no answer.
+func (t *Target) unseen(err error) error {
+	err = fmt.Errorf("which stream has %s cannot be seen: %w", t.subject, err)
+	if errors.Is(t.nc.LastError(), nats.ErrPermissionViolation) {
+		err = fmt.Errorf("%w; the NATS user needs the right to publish on $JS.API.STREAM.NAMES and $JS.API.STREAM.INFO.*", err)
+	}
+	return err
 }
 
 // Stream is the stream that takes the events, "" if there is none.

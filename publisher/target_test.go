@@ -180,7 +180,8 @@ func TestAForbiddenTarget(t *testing.T) {
 authorization {users: [
   {user: admin, password: pw}
   {user: deaf, password: pw, permissions: {publish: {deny: ["elsewhere", "replay.>"]}}}
-  {user: blind, password: pw, permissions: {publish: {deny: "$JS.API.STREAM.NAMES"}}}]}`})
+  {user: blind, password: pw, permissions: {publish: {deny: "$JS.API.STREAM.NAMES"}}}
+  {user: short, password: pw, permissions: {publish: {deny: "$JS.API.STREAM.INFO.>"}}}]}`})
 	as := func(user string) string { return strings.Replace(s.URL(), "://", "://"+user+":pw@", 1) }
 	r := newReplayRig(t, as("admin"), publisher.DefaultTemplate)
 	deaf := publishertest.Connect(t, as("deaf"))
@@ -193,8 +194,27 @@ authorization {users: [
 			t.Errorf("%s: %v", subject, err)
 		}
 	}
-	if _, err := publisher.NewTarget(t.Context(), publishertest.Connect(t, as("blind")), r.config, "elsewhere"); err == nil ||
-		!strings.Contains(err.Error(), "$JS.API.STREAM.NAMES") {
-		t.Errorf("blind: %v", err)
+	for _, user := range []string{"blind", "short"} {
+		if _, err := publisher.NewTarget(t.Context(), publishertest.Connect(t, as(user)), r.config, "replay.north"); err == nil ||
+			!strings.Contains(err.Error(), "$JS.API.STREAM.NAMES") {
+			t.Errorf("%s: %v", user, err)
+		}
+	}
+}
+
+// The rights of a bridge suffice to read its stream; to replay onto a subject there have to be more.
+func TestTheRightsInDeploySufficeToReadTheStream(t *testing.T) {
+	s := narrow(t, "")
+	r := newReplayRig(t, strings.Replace(s.URL(), "://", "://admin:pw@", 1), publisher.DefaultTemplate)
+	if err := r.tell(t.Context(), events("north", 1, 2)...); err != nil {
+		t.Fatal(err)
+	}
+	r.nc = publishertest.Connect(t, newUser(t, s).url)
+	if got := r.all(t, publisher.Span{}, func() {}); len(got) != 2 {
+		t.Errorf("got %q", got)
+	}
+	wantNext(t, follow(t, r, time.Now().Add(-time.Hour)), 1, 2)
+	if err := r.nc.LastError(); err != nil {
+		t.Error(err)
 	}
 }
