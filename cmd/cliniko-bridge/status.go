@@ -87,11 +87,11 @@ func (v *statusView) once(ctx context.Context, c *admin.Client) error {
 func (v *statusView) watch(ctx context.Context, c *admin.Client) error {
 	tick := time.NewTicker(v.every)
 	defer tick.Stop()
-	columns, lines := v.screen()
 	var last bytes.Buffer // what was shown
 	gone := false
 	for began := false; ; began = true {
 		s, err := c.Status(ctx)
+		columns, lines := v.screen() // anew: somebody may have drawn the window larger
 		var no *admin.RefusedError
 		switch {
 		case ctx.Err() != nil:
