@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,7 +37,7 @@ func TestTheHelpTeaches(t *testing.T) {
 				t.Errorf("%s --%s does not say what it means", name, f.Name)
 			}
 		})
-		args := append(strings.Fields(name)[1:], "--help")
+		args := slices.Concat(strings.Fields(name)[1:], []string{"--help"})
 		var out, errs bytes.Buffer
 		if code := run(t.Context(), args, func(string) string { return "" }, &out, &errs); code != exitOK || errs.Len() > 0 {
 			t.Errorf("%s --help: exit status %d, %s", name, code, errs.String())
