@@ -15,6 +15,7 @@ type completer = cobra.CompletionFunc
 // addCompletion adds the command that prints completions for a shell, and what the other commands' flags and arguments may
 // be. It is called when all other commands are there.
 func addCompletion(e *env, root *cobra.Command) {
+	root.SetOut(e.stdout) // which the next line looks at
 	root.InitDefaultCompletionCmd()
 	ofFlags := map[string]completer{
 		"resource": fixed(resourceNames()), "accept": fixed(resourceNames()), "verb": fixed(verbNames()),
