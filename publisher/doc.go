@@ -10,6 +10,9 @@
 //     duplicate window, is what makes an event stand in the stream once: whoever missed an acknowledgement, was
 //     restored from an old copy or is not the only one finds out before anything is stored.
 //   - [Publisher.ReadBack] gives the events behind a stream sequence, so that the caller learns what it missed.
+//   - A [Reader] gives events to people and to other programs: those that a [Selection] asks for, of a [Span] of the
+//     stream ([Reader.Replay]) or as they come ([Reader.Follow]). A [Target] takes them on a subject of its own, and
+//     refuses every subject on which they would look like news.
 //
 // The stream is the truth: what is in it happened, and a caller that knows less reads it back.
 //

@@ -31,9 +31,7 @@ type replayRig struct {
 
 func newReplayRig(tb testing.TB, url, template string) *replayRig {
 	tb.Helper()
-	r := &replayRig{nc: publishertest.Connect(tb, url), config: publisher.Config{
-		Stream: stream, Template: parse(tb, template), AckTimeout: time.Second,
-	}}
+	r := &replayRig{nc: publishertest.Connect(tb, url), config: publisher.Config{Stream: stream, Template: parse(tb, template)}}
 	r.js = publishertest.JetStream(tb, r.nc)
 	if _, err := publisher.Ensure(tb.Context(), r.js, publisher.StreamConfig{Name: stream, Template: r.config.Template}); err != nil {
 		tb.Fatal(err)
@@ -44,15 +42,17 @@ func newReplayRig(tb testing.TB, url, template string) *replayRig {
 	return r
 }
 
-// tell publishes events as the bridge does, but for the fence.
+// tell publishes events as the bridge does, but for the fence. It waits for a server that has just been started.
 func (r *replayRig) tell(ctx context.Context, list ...schemas.Event) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	for i := range list {
 		e := &list[i]
 		m := &nats.Msg{
 			Subject: r.config.Template.Subject(e.Account, e.Resource, e.Verb, e.RecordID), Data: e.AppendJSON(nil),
 			Header: nats.Header{publisher.HeaderID: {e.ID}, publisher.HeaderContentType: {publisher.ContentType}},
 		}
-		if _, err := r.js.PublishMsg(ctx, m); err != nil {
+		if _, err := r.js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(1000), jetstream.WithRetryWait(50*time.Millisecond)); err != nil {
 			return err
 		}
 	}

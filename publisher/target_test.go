@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
 
 	"github.com/cliniko-bridge/cliniko-bridge/publisher"
 	"github.com/cliniko-bridge/cliniko-bridge/publisher/publishertest"
@@ -132,6 +133,26 @@ func TestAReplayedEventSaysThatItIsOne(t *testing.T) {
 	}
 }
 
+// The largest event that the bridge publishes has room for the headers of a replay.
+func TestTheLargestEventIsReplayed(t *testing.T) {
+	url := publishertest.Start(t, publishertest.Options{}).URL()
+	r := newReplayRig(t, url, publisher.DefaultTemplate)
+	p, err := publisher.New(t.Context(), r.nc, r.config, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := events("north", 7, 1)[0]
+	room := p.MaxBytes() - len(e.AppendJSON(nil)) + len(e.Record)
+	e.Record = []byte(`{"notes":"` + strings.Repeat("x", room-len(`{"notes":""}`)) + `"}`)
+	publish(t, p, []schemas.Event{e}, 0)
+	if err := r.replay(t.Context(), publisher.Span{}, publisher.Selection{}, "replay.north", nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := publishertest.Collect(t, r.js, replays, ""); len(got) != 1 || len(got[0].Body) != p.MaxBytes() {
+		t.Errorf("%d messages; want one of %d bytes", len(got), p.MaxBytes())
+	}
+}
+
 // An acknowledgement that is lost, or a connection before it, leaves the event in the stream once.
 func TestAReplayThroughFaultsIsThereOnce(t *testing.T) {
 	url := publishertest.Start(t, publishertest.Options{}).URL()
@@ -141,7 +162,7 @@ func TestAReplayThroughFaultsIsThereOnce(t *testing.T) {
 	if err := r.tell(t.Context(), events("north", 1, n)...); err != nil {
 		t.Fatal(err)
 	}
-	r.nc = publishertest.Connect(t, proxy.URL())
+	r.nc, r.config.AckTimeout = publishertest.Connect(t, proxy.URL()), noAnswer
 	for _, fault := range []publishertest.Fault{publishertest.CutBeforePublish, publishertest.CutBeforeAck} {
 		struck := proxy.Arm(fault, n/2)
 		if err := r.replay(t.Context(), publisher.Span{}, publisher.Selection{}, "replay.north", nil); err != nil {
@@ -174,6 +195,9 @@ func TestAReplayThroughFaultsIsThereOnce(t *testing.T) {
 	}
 }
 
+// noAnswer is how long an answer is waited for that does not come.
+const noAnswer = 2 * time.Second
+
 // A user who may not publish there, or see which streams there are, is told so.
 func TestAForbiddenTarget(t *testing.T) {
 	s := publishertest.Start(t, publishertest.Options{Config: `jetstream {}
@@ -184,6 +208,7 @@ authorization {users: [
   {user: short, password: pw, permissions: {publish: {deny: "$JS.API.STREAM.INFO.>"}}}]}`})
 	as := func(user string) string { return strings.Replace(s.URL(), "://", "://"+user+":pw@", 1) }
 	r := newReplayRig(t, as("admin"), publisher.DefaultTemplate)
+	r.config.AckTimeout = noAnswer
 	deaf := publishertest.Connect(t, as("deaf"))
 	for _, subject := range []string{"elsewhere", "replay.north"} {
 		target, err := publisher.NewTarget(t.Context(), deaf, r.config, subject)
