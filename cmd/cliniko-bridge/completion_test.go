@@ -66,7 +66,7 @@ nats: {subject: "cliniko.{account}.{resource}.{verb}"}
 		}
 		status, out, _ := typedIn(t, slices.Concat([]string{"__complete"}, words)...)
 		got := strings.Fields(out)
-		for _, w := range strings.Fields(want) {
+		for w := range strings.FieldsSeq(want) {
 			if !slices.ContainsFunc(got, func(s string) bool { return s == w }) {
 				t.Errorf("%s: %q is not in %q", line, w, out)
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"os/exec"
 	"strings"
@@ -106,45 +107,52 @@ func listStored(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 }
 
-// resume runs a replay onto replay.north again and again. Each time it is interrupted once it has told some events, and
-// then goes on as it was told to, until it comes to its end.
+// resume runs a replay onto replay.north again and again. Three times it is slow, and is interrupted once it has told some
+// events; each time the next goes on as it was told to.
 func resume(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg || len(args) != 1, "resume STREAM")
-	flags := []string{"--from-sequence", "1"}
-	for runs := 1; ; runs++ {
-		var stderr lockedBuffer
-		cmd := exec.Command("cliniko-bridge", append([]string{"replay", "--to", "replay.north", "--rate", "40"}, flags...)...) //nolint:noctx // it is waited for
-		cmd.Dir, cmd.Stderr = ts.MkAbs("."), &stderr
-		cmd.Env = append(os.Environ(), "DATA_DIR="+ts.Getenv("DATA_DIR"))
-		before := storedIn(ts, args[0])
-		ts.Check(cmd.Start())
-		ended := make(chan error, 1)
-		go func() { ended <- cmd.Wait() }()
-		var err error
-		wait(ts, "a replay that goes on", func() bool {
-			select {
-			case err = <-ended:
-				ended <- err
-				return true
-			default:
-				return storedIn(ts, args[0]) >= before+3
-			}
-		})
+	next := "1"
+	for range 3 {
+		said, err := replayUntil(ts, next, "1", storedIn(ts, args[0])+2, args[0])
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		_, rest, found := strings.Cut(said, "go on with --from-sequence ")
+		if !ok || exit.ExitCode() != exitFailed || !found || !strings.Contains(said, "interrupted after ") {
+			ts.Fatalf("%v, and said %s", err, said)
+		}
+		next = strings.TrimSpace(rest)
+	}
+	if said, err := replayUntil(ts, next, "1000", math.MaxUint64, args[0]); err != nil {
+		ts.Fatalf("%v, and said %s", err, said)
+	}
+}
+
+// replayUntil runs a replay until the stream holds so many messages, and then interrupts it; or to its end. It returns what the
+// replay said on stderr, and how it ended.
+func replayUntil(ts *testscript.TestScript, from, rate string, messages uint64, stream string) (string, error) {
+	var stderr lockedBuffer
+	cmd := exec.CommandContext(context.Background(), // it is waited for
+		"cliniko-bridge", "replay", "--to", "replay.north", "--rate", rate, "--from-sequence", from)
+	cmd.Stderr = &stderr
+	cmd.Env = append(os.Environ(), "DATA_DIR="+ts.Getenv("DATA_DIR"))
+	ts.Check(cmd.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	var err error
+	done := false
+	wait(ts, "a replay that goes on", func() bool {
+		select {
+		case err = <-ended:
+			done = true
+			return true
+		default:
+			return storedIn(ts, stream) >= messages
+		}
+	})
+	if !done {
 		_ = cmd.Process.Signal(os.Interrupt) // it may have ended
 		err = <-ended
-		if err == nil {
-			if runs < 3 {
-				ts.Fatalf("it was never interrupted: %s", stderr.String())
-			}
-			return
-		}
-		exit, ok := errors.AsType[*exec.ExitError](err)
-		_, rest, found := strings.Cut(stderr.String(), "go on with --from-sequence ")
-		if !ok || exit.ExitCode() != exitFailed || !found {
-			ts.Fatalf("%v, and said %s", err, stderr.String())
-		}
-		flags = []string{"--from-sequence", strings.TrimSpace(rest)}
 	}
+	return stderr.String(), err
 }
 
 func storedIn(ts *testscript.TestScript, name string) uint64 {
