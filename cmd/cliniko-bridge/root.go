@@ -34,8 +34,8 @@ change to NATS JetStream, on subjects such as cliniko.appointments.updated.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newReplay(e))
-	root.AddCommand(newDemo(e), newRun(e), newCheck(e), newStatus(e), newTail(e), newSweep(e), newBaseline(e), newSchema(e), newVersion(e))
+	root.AddCommand(newDemo(e), newRun(e), newCheck(e), newStatus(e), newTail(e), newReplay(e), newSweep(e), newBaseline(e), newSchema(e),
+		newMock(e), newVersion(e))
 	addCompletion(e, root)
 	for _, c := range append(root.Commands(), root) {
 		if args := c.Args; args != nil {

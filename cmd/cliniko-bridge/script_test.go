@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 //	awaitfile FILE REGEXP      waits until FILE has a match
 //	awaitlistener              waits until somebody follows the events of the bridge under DATA_DIR
 //	fetch URL                  prints what URL answers with 200
+//	send METHOD URL [BODY]     makes a request and prints what is answered with a status of 2xx; ! send wants another status
 //	pretend STATUS...          starts a server for operators at ADMIN_LISTEN, with no bridge behind it; see startPretender
 //	keys FILE                  prints the keys of the JSON in FILE, one path a line
 //	stream TEMPLATE            starts an embedded NATS server under DATA_DIR with the stream CLINIKO and no bridge; anew if it runs
@@ -62,7 +63,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"clinic": startClinic, "fault": injectFault, "edit": editRecord, "exits": exits, "await": await, "awaitunready": awaitUnready,
-			"pretend": startPretender, "awaitfile": awaitFile, "awaitlistener": awaitListener, "fetch": fetch, "keys": printKeys,
+			"send": send, "pretend": startPretender, "awaitfile": awaitFile, "awaitlistener": awaitListener, "fetch": fetch, "keys": printKeys,
 			"stream": startStream, "tell": tell, "takes": takeSubject, "stored": listStored, "resume": resume,
 		},
 	})
