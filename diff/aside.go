@@ -190,9 +190,9 @@ func (d *Differ) asideFields(name schemas.Resource, s *SetAside) []zap.Field {
 	}
 }
 
-// asideNote names the note of what is set aside: a JSON object, by resource,
+// AsideNote names the note of what is set aside: a JSON object, by resource,
 // {"patients":{"count":1,"newest":[{"id":"343589","list":"live","reason":"…","since":"2027-03-27T10:04:02Z"}]}}.
-const asideNote = "set_aside"
+const AsideNote = "set_aside"
 
 // saveAsides writes the note. If the store does not take it, the next page tries again.
 func (d *Differ) saveAsides(ctx context.Context) {
@@ -209,7 +209,7 @@ func (d *Differ) saveAsides(ctx context.Context) {
 	l.changed = false
 	l.mu.Unlock()
 	text, _ := json.Marshal(all) // nothing in it cannot be encoded
-	if d.Store.PutNote(ctx, d.Account, asideNote, text, 0) != nil {
+	if d.Store.PutNote(ctx, d.Account, AsideNote, text, 0) != nil {
 		l.mu.Lock()
 		l.changed = true
 		l.mu.Unlock()
@@ -219,7 +219,7 @@ func (d *Differ) saveAsides(ctx context.Context) {
 // ReadAsides is what is set aside of an account's resources, as the last process left it: of those that have something.
 // An error may be the store's, or that the note is damaged: then the list begins anew.
 func ReadAsides(ctx context.Context, store Store, account string) (map[schemas.Resource]Asides, error) {
-	text, err := store.Note(ctx, account, asideNote)
+	text, err := store.Note(ctx, account, AsideNote)
 	if err != nil {
 		return nil, fmt.Errorf("note of what is set aside: %w", err)
 	}

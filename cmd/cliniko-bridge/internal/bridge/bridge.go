@@ -79,10 +79,10 @@ func New(cfg *config.Config, opts Options) (*Bridge, error) {
 	if err != nil {
 		return nil, cfg.Fault("data_dir", err.Error())
 	}
-	if _, err := os.Stat(stateFile(cfg)); lost && err == nil {
+	if _, err := os.Stat(StateFile(cfg)); lost && err == nil {
 		opts.Log.Warn("the key of the fingerprints is missing beside the state that was written with it, and is made anew: every record is taken up again in silence, "+
 			"and what changed meanwhile is told with changed: null; to spare that, stop the bridge and restore all of data_dir from a backup",
-			zap.String("key", config.FingerprintFile(cfg)), zap.String("state", stateFile(cfg)))
+			zap.String("key", config.FingerprintFile(cfg)), zap.String("state", StateFile(cfg)))
 	}
 	key, err := diff.NewKey(secret.Reveal())
 	if err != nil {
@@ -163,6 +163,9 @@ func (b *Bridge) open(ctx context.Context) error {
 	b.store = &watchedStore{Store: store}
 	if b.cfg.State.RedisURL.IsZero() {
 		b.sign()
+	}
+	if err := b.movedWhole(ctx); err != nil {
+		return err
 	}
 	b.wait("it waits for NATS")
 	if err := b.connect(ctx); err != nil {

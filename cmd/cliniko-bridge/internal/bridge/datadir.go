@@ -48,7 +48,7 @@ func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(e
 // openFile opens the store under data_dir. It waits while another bridge has it, and while there is no room to make it:
 // wait is told for what.
 func openFile(ctx context.Context, cfg *config.Config, log *zap.Logger, wait func(string)) (diff.Store, error) {
-	path := stateFile(cfg)
+	path := StateFile(cfg)
 	patience := newPatience(log, wait)
 	for {
 		store, err := filestore.Open(path)

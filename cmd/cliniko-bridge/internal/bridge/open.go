@@ -67,8 +67,8 @@ func awaitStore(ctx context.Context, cfg *config.Config, log *zap.Logger, waitin
 	return store, nil
 }
 
-// stateFile is where the embedded store is.
-func stateFile(cfg *config.Config) string { return filepath.Join(cfg.DataDir, "state.db") }
+// StateFile is where the embedded store is.
+func StateFile(cfg *config.Config) string { return filepath.Join(cfg.DataDir, "state.db") }
 
 // RedisConfig says how to reach the Redis of the configuration.
 func RedisConfig(cfg *config.Config) redisstore.Config {

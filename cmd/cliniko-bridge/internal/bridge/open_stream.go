@@ -85,6 +85,9 @@ func (b *Bridge) openStream(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := streamMovedWhole(ctx, checkpoints); err != nil {
+			return err
+		}
 		out, err := publisher.New(ctx, b.nats, publisher.Config{
 			Stream: want.Name, Template: b.template, Checkpoints: checkpoints, Metrics: b.metrics.publisher,
 		}, b.log)
