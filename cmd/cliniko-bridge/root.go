@@ -35,7 +35,7 @@ change to NATS JetStream, on subjects such as cliniko.appointments.updated.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newDemo(e), newRun(e), newCheck(e), newStatus(e), newTail(e), newReplay(e), newSweep(e), newBaseline(e), newSchema(e),
-		newMock(e), newVersion(e))
+		newMock(e), newMigrate(e), newVersion(e))
 	addCompletion(e, root)
 	for _, c := range append(root.Commands(), root) {
 		if args := c.Args; args != nil {
