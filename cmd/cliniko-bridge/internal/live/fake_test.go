@@ -147,6 +147,12 @@ type stage struct {
 
 func newStage(t *testing.T, source *fake) *stage {
 	t.Helper()
+	return newStageWith(t, source, (*Feed).Run)
+}
+
+// newStageWith is newStage with another way to run the feed.
+func newStageWith(t *testing.T, source *fake, run func(*Feed, context.Context) error) *stage {
+	t.Helper()
 	feed := New(Config{Source: source, Version: "v1.2.3", Holder: "host/1/AAAAAA"})
 	lines := &pipes{conns: make(chan net.Conn), ended: make(chan struct{})}
 	server := &http.Server{Handler: feed, ReadTimeout: 15 * time.Second, WriteTimeout: 15 * time.Second, ReadHeaderTimeout: 5 * time.Second}
@@ -154,7 +160,7 @@ func newStage(t *testing.T, source *fake) *stage {
 	var all sync.WaitGroup
 	all.Go(func() { _ = server.Serve(lines) })
 	all.Go(func() {
-		if err := feed.Run(ctx); err != nil {
+		if err := run(feed, ctx); err != nil {
 			t.Errorf("run: %v", err)
 		}
 	})

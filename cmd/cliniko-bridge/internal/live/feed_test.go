@@ -282,6 +282,27 @@ func TestAPageThatIsOpenForLong(t *testing.T) {
 	})
 }
 
+// A page that nothing is told hears a comment every 15 s, so that what stands between knows that it is in use.
+func TestASilentPageHearsABeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStageWith(t, clinics(1, 1), func(f *Feed, ctx context.Context) error {
+			<-ctx.Done() // and looks at nothing
+			f.end()
+			return nil
+		})
+		defer s.stop()
+		r := s.open("")
+		defer r.close()
+		frameInto[[]Point](r, "points")
+		for range 3 {
+			last := time.Now()
+			if kind, _ := r.next(); kind != ":" || time.Since(last) != heartbeat {
+				t.Errorf("got %q after %s", kind, time.Since(last))
+			}
+		}
+	})
+}
+
 // A stop ends the pages at once: those that wait for news, those that are in the middle of a write that nobody takes, and those
 // that come now.
 func TestAStopEndsThePagesAtOnce(t *testing.T) {

@@ -5,7 +5,8 @@
 // The stream is GET /live, or GET /live?account=NAME for the page of one account. It begins with a frame of each kind,
 // which hold all there is; those that follow hold what is new:
 //
-//	event: overview   Overview   every two seconds, Accounts only those that are not as they were told last
+//	event: overview   Overview   every two seconds, Accounts only those that are not as they were told last; of those where
+//	                             nothing but lag, budget and time left has moved, a hundred a frame, in turn
 //	event: account    Detail     the account that was asked for, every two seconds if it has changed
 //	event: told       []Told     what was told just now, oldest first, at most four times a second; at first the last 200
 //	event: points     []Point    at first all of the last hours, oldest first; then each that is complete
@@ -130,8 +131,8 @@ type Told struct {
 	ID       schemas.ID       `json:"id"`
 	Verb     schemas.Verb     `json:"verb"`
 	Sequence uint64           `json:"sequence"`
-	Changed  []string         `json:"changed"` // names of fields; null if not known
-	Delay    float64          `json:"delay_seconds"`
+	Changed  []string         `json:"changed"`       // names of fields, 40 at most and then how many more there are; null if not known
+	Delay    float64          `json:"delay_seconds"` // from the record's updated_at; 0 for a snapshot, which tells no change
 	// Skipped is how many events before this one are not shown, since there were more than a page can follow.
 	Skipped int `json:"skipped,omitempty"`
 }

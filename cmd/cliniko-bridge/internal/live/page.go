@@ -55,7 +55,6 @@ func (f *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer f.leave(p)
-	_ = p.conn.SetReadDeadline(time.Time{}) // the server's own is for a request; where there is none to lift, none is set
 	f.serve(r.Context(), w, p)
 }
 
