@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ type pretender struct {
 }
 
 // startPretender starts a pretender with the states in the files that are named. It writes asked.txt. With REFUSE in the
-// environment of the script it grants nothing and says that; TOKEN is its admin.token.
+// environment of the script it grants nothing and says that; WAITS is why it is not ready, and TOKEN its admin.token.
 func startPretender(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg || len(args) == 0, "pretend STATUS...")
 	p := &pretender{ts: ts, log: ts.MkAbs("asked.txt")}
@@ -51,6 +52,9 @@ func startPretender(ts *testscript.TestScript, neg bool, args []string) {
 			p.note("baseline %q %q", account, resource)
 			return refuse
 		},
+	}
+	if why := ts.Getenv("WAITS"); why != "" {
+		deps.Ready = func(context.Context) []string { return []string{why} }
 	}
 	if token := ts.Getenv("TOKEN"); token != "" {
 		deps.Token = func() config.Secret { return config.NewSecret(token) }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -42,8 +43,12 @@ wrong with; --account shows all of one.
 
 With --watch it shows the status anew every two seconds until it is interrupted, which is exit status 0: on a
 terminal in place of the one before, cut to its size, and in a pipe one after the other. A bridge that goes away is
-said, and waited for.`,
+said, and waited for.
+
+With --ready the exit status alone says whether it is ready, and the reasons why not are printed: for a container's
+health check.`,
 		Example: `  cliniko-bridge status
+  cliniko-bridge status --ready
   cliniko-bridge status --watch --account northside
   cliniko-bridge status --json --config bridge.yaml | jq '.accounts[].requests_last_minute'`,
 		Args: cobra.NoArgs,
@@ -52,10 +57,17 @@ said, and waited for.`,
 	account := cmd.Flags().String("account", "", "`NAME` of the account; default: all accounts")
 	asJSON := cmd.Flags().Bool("json", false, "print what /status answers; default: a table")
 	again := cmd.Flags().Bool("watch", false, "show it anew every two seconds, until interrupted; default: once")
+	ready := cmd.Flags().Bool("ready", false, "ask only whether it is ready; no token is needed")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *ready && (*asJSON || *again) {
+			return usageError{errors.New("--ready prints no status; leave out --json and --watch")}
+		}
 		c, err := client()
 		if err != nil {
 			return err
+		}
+		if *ready {
+			return e.showReady(cmd.Context(), c)
 		}
 		v := statusView{env: e, account: *account, json: *asJSON, every: watchEvery}
 		ctx := cmd.Context()
@@ -65,6 +77,18 @@ said, and waited for.`,
 		return remedy(ctx, v.watch(ctx, c))
 	}
 	return cmd
+}
+
+// showReady says whether the bridge is ready, or why it is not.
+func (e *env) showReady(ctx context.Context, c *admin.Client) error {
+	err := c.Ready(ctx)
+	if no := (*admin.RefusedError)(nil); errors.As(err, &no) && no.Code == http.StatusServiceUnavailable {
+		return fmt.Errorf("the bridge is not ready: %w", err)
+	}
+	if err == nil {
+		say(e.stdout, "ready\n")
+	}
+	return remedy(ctx, err)
 }
 
 // A statusView is how somebody wants to see the status.

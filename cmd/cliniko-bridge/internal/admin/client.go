@@ -87,6 +87,13 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	return s, nil
 }
 
+// Ready asks whether the bridge is ready, for which nobody needs the token. Its error is ErrNoBridge if nobody listens, and
+// *RefusedError with the bridge's reasons in one line if it is not.
+func (c *Client) Ready(ctx context.Context) error {
+	_, err := c.do(ctx, http.MethodGet, "/readyz", nil)
+	return err
+}
+
 // Sweep has the bridge begin a sweep; see Deps.Sweep. Its error is ErrNoBridge if nobody listens, and *RefusedError if the
 // bridge says no.
 func (c *Client) Sweep(ctx context.Context, account string, resources []schemas.Resource, accept bool) error {
