@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"os"
@@ -12,8 +13,6 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
-
-	"github.com/cliniko-bridge/cliniko-bridge/poller/clinikotest"
 )
 
 // A composition is a compose file, as far as ours goes: a key that is not here is a mistake, or needs a look.
@@ -237,16 +236,39 @@ func TestTheBridgesOfTheCompositionStart(t *testing.T) {
 		}
 		configAccepted(t, program, text, "CLINIKO_USER_AGENT=Northside Bridge (ops@northside.example)")
 	}
-	pretended, err := os.ReadFile("compose/mock.yaml")
+}
+
+// The pretended clinic is where its bridge looks for it, and takes the key that this one has.
+func TestThePretendedClinicOfTheComposition(t *testing.T) {
+	program, err := imageBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Contains(pretended, []byte("api_key: "+clinikotest.DefaultKey+" ")) {
-		t.Errorf("compose/mock.yaml has not the key of the pretended clinic, %s", clinikotest.DefaultKey)
+	config, err := os.ReadFile("compose/mock.yaml")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if mock := c.Services["mock"]; mock.Command[0] != "mock" || mock.Command[1] != "--listen" ||
-		!bytes.Contains(pretended, []byte("http://"+mock.Command[2]+"/v1")) {
-		t.Errorf("the pretended clinic is not where compose/mock.yaml says: %v", mock.Command)
+	args := slices.Clone(readComposition(t).Services["mock"].Command)
+	if args[0] != "mock" || args[1] != "--listen" || !bytes.Contains(config, []byte("base_url: http://"+args[2]+"/v1 ")) {
+		t.Errorf("the pretended clinic is not where compose/mock.yaml says: %v", args)
+	}
+	args[2] = "127.0.0.1:0"
+	mock := exec.CommandContext(t.Context(), program, args...)
+	out, err := mock.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := mock.Start(); err != nil {
+		t.Fatal(err)
+	}
+	told := ""
+	for lines := bufio.NewScanner(out); told == "" && lines.Scan(); {
+		_, told, _ = strings.Cut(lines.Text(), "CLINIKO_API_KEY=")
+	}
+	_ = mock.Process.Kill()
+	_ = mock.Wait() // it was killed
+	if told == "" || !bytes.Contains(config, []byte("api_key: "+told+" ")) {
+		t.Errorf("compose/mock.yaml has not the key that the mock tells, %q", told)
 	}
 }
 
