@@ -182,3 +182,37 @@ func TestAChangedConfigurationIsRolledOut(t *testing.T) {
 		t.Error("another configuration is rolled out to nobody")
 	}
 }
+
+// The alerts in the chart are those of prometheus/alerts.yml, byte for byte: `helm package` takes no file from outside. What
+// differs is mended by cp deploy/prometheus/alerts.yml deploy/chart/files/.
+func TestTheChartHasTheAlerts(t *testing.T) {
+	want, err := os.ReadFile("prometheus/alerts.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("chart/files/alerts.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("chart/files/alerts.yml is not prometheus/alerts.yml: cp deploy/prometheus/alerts.yml deploy/chart/files/")
+	}
+	out, errs, err := template(t, "three")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, errs)
+	}
+	var rules map[string]any
+	if err := yaml.Unmarshal(want, &rules); err != nil {
+		t.Fatal(err)
+	}
+	plain := func(v any) string {
+		text, err := yaml.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	if got := manifests(t, out)["PrometheusRule"].Spec; plain(got) != plain(rules) {
+		t.Errorf("rendered:\n%s\nwant:\n%s", plain(got), plain(rules))
+	}
+}

@@ -16,6 +16,7 @@ keep() { [ -s "$1" ] || cat >"$1"; }
 
 secret | keep fingerprint_key
 secret | keep admin_token
+secret | keep grafana_password
 if ! [ -s redis_url ] || ! [ -s redis-users.acl ]; then
 	password=$(secret)
 	echo "redis://bridge:$password@redis:6379/0" >redis_url

@@ -32,6 +32,7 @@ var kinds = map[string]any{
 	"networking.k8s.io/v1/NetworkPolicy":      networkingv1.NetworkPolicy{},
 	"policy/v1/PodDisruptionBudget":           policyv1.PodDisruptionBudget{},
 	"monitoring.coreos.com/v1/ServiceMonitor": serviceMonitor{},
+	"monitoring.coreos.com/v1/PrometheusRule": prometheusRule{},
 }
 
 // The kinds of the Prometheus operator, as far as the chart uses them: its module would bring many others along.
@@ -41,7 +42,24 @@ type (
 		metav1.ObjectMeta `json:"metadata"`
 		Spec              struct {
 			Selector  metav1.LabelSelector `json:"selector"`
-			Endpoints []struct{ Port, Path, Interval string }
+			Endpoints []struct {
+				Port, Path, Interval string
+				Relabelings          []struct{ TargetLabel, Replacement string }
+			}
+		} `json:"spec"`
+	}
+	prometheusRule struct {
+		metav1.TypeMeta   `json:",inline"`
+		metav1.ObjectMeta `json:"metadata"`
+		Spec              struct {
+			Groups []struct {
+				Name, Interval string
+				Rules          []struct {
+					Alert, Record, Expr, For string
+					KeepFiringFor            string `json:"keep_firing_for"`
+					Labels, Annotations      map[string]string
+				}
+			}
 		} `json:"spec"`
 	}
 )
