@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the secrets that compose.yaml mounts, once: deploy/secrets.sh [FOLDER], default deploy/secrets. What is there is kept.
-# The API key is yours: put it into api_key there (not needed for the mock).
+# The API key is yours: put it into api_key there, readable by all as the others are (not needed for the mock).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 folder=${1:-$here/secrets}
