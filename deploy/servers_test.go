@@ -88,7 +88,7 @@ func TestTheServersOfDeploySuit(t *testing.T) {
 	t.Cleanup(api.Close)
 
 	admin := unusedAddr(t)
-	config := filepath.Join(t.TempDir(), "bridge.yaml")
+	config, data := filepath.Join(t.TempDir(), "bridge.yaml"), t.TempDir()
 	text := fmt.Sprintf(`
 accounts:
   - {api_key: %q, user_agent: "Test (ops@clinic.example)", base_url: %q, resources: [patients]}
@@ -98,7 +98,7 @@ state: {redis_url: %q, fingerprint_key_file: %q}
 data_dir: %q
 admin: {listen: %q}
 `, clinic.Key(), api.URL, madeURL(t, made, "nats_url", "nats:4222", natsAddr), madeURL(t, made, "redis_url", "redis:6379", state.Addr),
-		filepath.Join(made, "fingerprint_key"), t.TempDir(), admin)
+		filepath.Join(made, "fingerprint_key"), data, admin)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -168,6 +168,9 @@ admin: {listen: %q}
 	if err := bridge.Wait(); err != nil {
 		t.Errorf("it was asked to stop: %v\n%s", err, &log)
 	}
+	if kept, err := os.ReadDir(data); err != nil || len(kept) > 0 {
+		t.Errorf("with servers nothing is kept in data_dir, and the chart gives it no volume that stays: %v %v", kept, err)
+	}
 	for line := range strings.Lines(log.String()) {
 		if strings.Contains(line, `"warn"`) || strings.Contains(line, `"error"`) {
 			t.Errorf("the bridge is not content: %s", line)
@@ -227,11 +230,11 @@ func soon(t *testing.T, what string, ok func() bool) {
 }
 
 // unusedAddr is a loopback address that nobody listened on just now.
-func unusedAddr(t *testing.T) string {
-	t.Helper()
+func unusedAddr(tb testing.TB) string {
+	tb.Helper()
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer func() { _ = l.Close() }() // nothing was accepted
 	return l.Addr().String()
