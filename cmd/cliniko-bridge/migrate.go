@@ -25,8 +25,9 @@ Both configurations have one nats.subject and one key of the fingerprints: what 
 data_dir/fingerprint.key, so that the new one says state.fingerprint_key_file: OLD_DATA_DIR/fingerprint.key.
 
 The age of events begins anew: the new stream keeps each for nats.max_age from now on. Durable consumers are not moved;
-migrate says at which sequence to make each again. The new NATS user needs, beside what a bridge needs, the right to purge the
-stream and to delete a message of it ($JS.API.STREAM.PURGE, $JS.API.STREAM.MSG.DELETE) if the old stream has dropped any.`,
+migrate says at which sequence to make each again. Where NATS users have but the rights of deploy/nats-permissions.conf, both
+need for the move $JS.API.DIRECT.GET.CLINIKO (and .>), the old one $JS.API.CONSUMER.LIST.CLINIKO, and the new one
+$JS.API.STREAM.PURGE.CLINIKO and $JS.API.STREAM.MSG.DELETE.CLINIKO if the old stream has dropped any event.`,
 		Example: `  cliniko-bridge migrate --from embedded.yaml --to servers.yaml --dry-run
   cliniko-bridge migrate --from embedded.yaml --to servers.yaml`,
 		Args: cobra.NoArgs,
