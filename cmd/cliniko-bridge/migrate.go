@@ -50,6 +50,9 @@ $JS.API.STREAM.PURGE.CLINIKO and $JS.API.STREAM.MSG.DELETE.CLINIKO if the old st
 		report, err := migrate.Run(cmd.Context(), migrate.Options{
 			From: old, To: next, DryRun: *dryRun, Say: func(text string) { say(e.stderr, "%s\n", text) },
 		})
+		if err != nil && cmd.Context().Err() != nil {
+			return errors.New("interrupted; run it again, and it goes on")
+		}
 		if err != nil {
 			return err
 		}

@@ -41,7 +41,6 @@ func (m *move) copyCheckpoints(ctx context.Context) error {
 	if !m.movesStream() || m.from.stream.checkpoints == nil {
 		return nil
 	}
-	m.report.Checkpoints = 0
 	for _, account := range m.accounts() {
 		for _, resource := range resources() {
 			value, err := m.from.stream.publisher.Checkpoint(ctx, account, resource)
@@ -54,7 +53,6 @@ func (m *move) copyCheckpoints(ctx context.Context) error {
 			if err := m.to.stream.publisher.PutCheckpoint(ctx, account, resource, value); err != nil {
 				return err
 			}
-			m.report.Checkpoints++
 		}
 	}
 	return nil

@@ -114,13 +114,13 @@ func (m *move) open(ctx context.Context) (context.Context, error) {
 	m.to.store, m.to.stream = m.from.store, m.from.stream
 	if m.movesStore() {
 		m.to.store = nil
-		if err := m.to.openStore(ctx, m.To, false || m.DryRun); err != nil && !m.nothingYet(err) {
+		if err := m.to.openStore(ctx, m.To, m.DryRun); err != nil && !m.nothingYet(err) {
 			return ctx, err
 		}
 	}
 	if m.movesStream() {
 		m.to.stream = nil
-		if err := m.to.openStream(ctx, m.To, false || m.DryRun); err != nil && !m.nothingYet(err) {
+		if err := m.to.openStream(ctx, m.To, m.DryRun); err != nil && !m.nothingYet(err) {
 			return ctx, err
 		}
 	}

@@ -13,7 +13,6 @@ type Report struct {
 
 	Store, Stream *Places // nil: it stays where it is
 	Events        Events  // of the old stream
-	Checkpoints   int
 	Accounts      []Account
 	// Consumers are the durable consumers of the old stream. They are not moved. ConsumersUnknown is why they are not known.
 	Consumers        []Consumer
