@@ -17,7 +17,7 @@ func TestThePageComesBack(t *testing.T) {
 	f.told = numbered(1, 100)
 	b := show(t, f, "", desktop)
 	b.until(newestID + ` === '100'`)
-	lag := `document.querySelector('#accounts-rows a[title=harbour]').closest('tr').querySelector('.lag').textContent`
+	lag := `document.getElementById('f-lag').textContent`
 
 	b.expectOffline()
 	f.refuse(true)

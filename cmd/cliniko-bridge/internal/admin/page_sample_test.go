@@ -136,7 +136,7 @@ func sampleTold(i, accounts int) live.Told {
 	kind := kinds[r.IntN(len(kinds))]
 	return live.Told{
 		At: sampleNow.Add(time.Duration(i-400) * 700 * time.Millisecond), Account: accountName(r.IntN(accounts)), Resource: kind.resource,
-		ID: schemas.ID(fmt.Sprint(1_000_000_000 + r.IntN(900_000_000))), Verb: kind.verb, Sequence: uint64(50_000 + i), Changed: kind.changed, //nolint:gosec // small
+		ID: schemas.ID(fmt.Sprint(1_000_000_000 + r.IntN(900_000_000))), Verb: kind.verb, Sequence: 1 + r.Uint64N(40), Changed: kind.changed,
 		Delay: 1.5 + r.Float64()*4,
 	}
 }

@@ -132,7 +132,9 @@ function say(at, line) {
     write(cells.tracked, '');
     write(cells.events, line.holder ? `followed by ${line.holder}` : 'followed by another bridge');
   } else {
-    clock.age(at.lag, line.lagAt);
+    // Of many accounts that are well, the bridge says anew how they are a few at a time: what it said last is nearer than an age
+    // that has grown since.
+    clock.age(at.lag, line.lagAt, line.state !== 'well');
     write(cells.tracked, count(line.tracked));
     write(cells.events, line.baseline_left ? `baseline: ${count(line.baseline_left)} left, about ${duration(line.baseline_seconds_left ?? 0)}` : happened(line.events) || 'none');
   }
@@ -179,7 +181,7 @@ export function followAccounts(changed) {
     shown.heads[i].replaceChildren(button);
   });
   for (const state of states) {
-    const chip = el('button', { type: 'button', className: 'chip' });
+    const chip = el('button', { type: 'button', className: 'chip', hidden: true });
     mark(chip, state, state);
     chip.append(el('b'));
     chip.addEventListener('click', () => { set({ state: view.state === state ? '' : state }); box.scrollTop = 0; changed(); });

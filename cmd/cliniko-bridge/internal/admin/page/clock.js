@@ -24,8 +24,8 @@ export function stop() {
 // now is the bridge's time in ms; 0 if it never said.
 export const now = () => (told === 0 || stopped ? told : told + performance.now() - then);
 
-// age makes node, a <time>, say how long ago at was. at is ms, or NaN: never.
-export const age = (node, at) => put(node, at, 'age');
+// age makes node, a <time>, say how long ago at was. at is ms, or NaN: never. Unless it ticks it stays as it is.
+export const age = (node, at, ticks = true) => put(node, at, ticks ? 'age' : 'still');
 
 // due makes node, a <time>, say how long it is until at.
 export const due = (node, at) => put(node, at, 'due');
@@ -37,10 +37,10 @@ function put(node, at, kind) {
       node.removeAttribute('datetime');
       node.removeAttribute('title');
     }
-    write(node, kind === 'age' ? 'never' : '–');
+    write(node, kind === 'due' ? '–' : 'never');
     return;
   }
-  if (node.dataset.at !== String(at)) {
+  if (node.dataset.at !== String(at) || node.dataset.kind !== kind) {
     node.dataset.at = at;
     node.dataset.kind = kind;
     node.dateTime = new Date(at).toISOString();
@@ -51,11 +51,11 @@ function put(node, at, kind) {
 
 function say(node) {
   const seconds = (now() - Number(node.dataset.at)) / 1000;
-  if (node.dataset.kind === 'age') write(node, duration(seconds));
+  if (node.dataset.kind !== 'due') write(node, duration(seconds));
   else write(node, seconds < -0.5 ? 'in ' + duration(-seconds) : 'now');
 }
 
 // tick brings all ages that are in the document up to date.
 export function tick() {
-  for (const node of document.querySelectorAll('time[data-at]')) say(node);
+  for (const node of document.querySelectorAll('time[data-at]:not([data-kind=still])')) say(node);
 }

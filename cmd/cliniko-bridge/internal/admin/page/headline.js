@@ -31,14 +31,12 @@ function sentence(link) {
   return { state: 'well', says: 'All is well', more };
 }
 
-function figures({ totals, lagAt, started }) {
+function figures({ totals, started }) {
   const parts = [
     totals.followed === totals.accounts ? things(totals.accounts, 'account') : `${count(totals.followed)} of ${things(totals.accounts, 'account')} followed here`,
     things(totals.resources, 'resource'),
   ];
-  if (!Number.isNaN(lagAt)) parts.push(`everything looked at within ${duration((clock.now() - lagAt) / 1000)}`);
-  parts.push(`running for ${duration((clock.now() - Date.parse(started)) / 1000)}`);
-  return parts.join(' · ');
+  return [...parts, `running for ${duration((clock.now() - Date.parse(started)) / 1000)}`].join(' · ');
 }
 
 // headline is called whenever something has come, and once a second; in a tab that nobody looks at, too, for the sake of its title.

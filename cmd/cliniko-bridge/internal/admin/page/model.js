@@ -43,19 +43,21 @@ function takeOverview(overview, whole) {
 const lagAt = ({ lag_seconds: lag }) => (lag < 0 ? NaN : clock.now() - lag * 1000);
 const withLag = (line) => ({ ...line, lagAt: lagAt(line) });
 
-// takeTold adds what is new. The first frame of a connection begins some time back, and is put together with what is known: an
-// event is known by its place in the stream.
+// known is what an event is known by: its sequence is that of its record.
+const known = (event) => [event.account, event.resource, event.id, event.sequence].join(' ');
+
+// takeTold adds what is new. The first frame of a connection begins some time back, and is put together with what is there.
 function takeTold(told, whole) {
   if (!whole || model.told.length === 0) {
     append(told);
   } else {
     const last = model.told.at(-1).atMs;
-    const known = new Set(model.told.map((event) => event.sequence));
-    const fresh = told.filter((event) => !known.has(event.sequence));
+    const there = new Set(model.told.map(known));
+    const fresh = told.filter((event) => !there.has(known(event)));
     // If nothing of it was known, there may be others between that nobody saw here.
     if (fresh.length > 0 && fresh.length === told.length && Date.parse(fresh[0].at) > last) fresh[0].gap = true;
     const at = (event) => Date.parse(event.at);
-    const all = [...model.told, ...fresh].sort((a, b) => at(a) - at(b) || a.sequence - b.sequence);
+    const all = [...model.told, ...fresh].sort((a, b) => at(a) - at(b));
     model.told = [];
     model.toldAnew++;
     append(all);

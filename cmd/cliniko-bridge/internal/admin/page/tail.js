@@ -46,7 +46,7 @@ export function tail(account) {
     while (shown.body.childElementCount > most) shown.body.lastChild.remove();
   }
   const n = shown.body.childElementCount;
-  attribute(byID('tail-rows').lastElementChild, 'hidden', n ? '' : null);
+  attribute(byID('tail-rows').lastElementChild, 'hidden', n || !model.overview ? '' : null);
   write(byID('tail-count'), n ? `the last ${count(n)}` : '');
 }
 
@@ -106,5 +106,5 @@ export function followTail(changed) {
   });
   byID('tail-rows').append(
     el('div', { className: 'scroll', tabIndex: 0, role: 'region', ariaLabel: 'Events, newest first' }, shown.node),
-    el('p', { className: 'muted empty' }, 'No event yet.'));
+    el('p', { className: 'muted empty', hidden: true }, 'No event yet.'));
 }
