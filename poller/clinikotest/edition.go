@@ -37,6 +37,7 @@ type resource struct {
 	only    map[string]kind    // if it is set, all the filters that there are
 	fields  []string           // in their order
 	kinds   map[string]string  // of the fields that have one: "link", "decimal"
+	example []field            // what its records say, if no file of editions knows it; see byExample
 }
 
 // A file of editions is a list of resources. A name stands at the beginning of a line; what is known of it follows
@@ -86,6 +87,7 @@ func readEdition(name string) map[schemas.Resource]*resource {
 			r.hides, r.filters, r.fields, r.kinds = source.hides, source.filters, source.fields, source.kinds
 		}
 	}
+	fillIn(all, Edition(name))
 	return all
 }
 

@@ -60,8 +60,15 @@ var edits = map[schemas.Resource][]edit{
 func (c *Clinic) plausible(l *collection, r *row, now int64) Fields {
 	at := time.Unix(now, 0).UTC()
 	m := &maker{c: c, rng: c.rng, resource: l.res, row: r, at: at, now: at}
+	may := edits[l.res.name]
+	if may == nil {
+		may = l.res.mayChange()
+	}
+	if len(may) == 0 {
+		return nil
+	}
 	for range 1000 {
-		fields := pick(c.rng, edits[l.res.name])(m, r.latest())
+		fields := pick(c.rng, may)(m, r.latest())
 		// Only what the record has is changed: a business, for one, has no third line of address.
 		for name := range fields {
 			if r.latest().field(name) == nil {

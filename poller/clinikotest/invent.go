@@ -9,10 +9,10 @@ import (
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
-// record invents a record: every documented field, from the resource's template or else by the field's kind, in the
-// order of the docs but for the links, which come last.
+// record invents a record: every documented field, from the resource's template or its example or else by the field's
+// kind, in the order of the docs but for the links, which come last.
 func (m *maker) record() []field {
-	var drawn []field
+	drawn := m.resource.example
 	if template := templates[m.resource.name]; template != nil {
 		drawn = template(m)
 	}

@@ -12,9 +12,9 @@ import (
 type Sizes map[schemas.Resource]int
 
 // SmallClinic are the sizes of a practice with 200 patients, for both editions: what an edition does not have is not
-// made.
+// made. The map is the caller's.
 func SmallClinic() Sizes {
-	return Sizes{
+	sizes := Sizes{
 		"taxes": 3, "concession_types": 4, "referral_source_types": 6, "users": 8, "businesses": 2, "contacts": 20,
 		"products": 30, "billable_items": 12, "appointment_types": 9, "practitioners": 5, "daily_availabilities": 35,
 		"patients": 200, "medical_alerts": 40, "appointments": 400, "invoices": 250, "invoice_items": 300,
@@ -26,6 +26,10 @@ func SmallClinic() Sizes {
 		"attendees": 120, "treatment_notes": 150, "patient_forms": 60, "signatures": 20, "patient_attachments": 40,
 		"communications": 100, "relationships": 15,
 	}
+	for _, r := range exampled() {
+		sizes[r] = 10
+	}
+	return sizes
 }
 
 // dependents is the order in which resources are made, so that each relates to those before it. The settings are
@@ -43,7 +47,7 @@ var dependents = []schemas.Resource{
 // Populate fills the clinic with records of the past two years, related to one another. Half of them were edited
 // since; the newest stamp lies an hour before now. What is there already stays.
 func (c *Clinic) Populate(sizes Sizes) {
-	made := slices.DeleteFunc(slices.Clone(dependents), func(r schemas.Resource) bool { return !c.Has(r) || sizes[r] == 0 })
+	made := slices.DeleteFunc(slices.Concat(dependents, exampled()), func(r schemas.Resource) bool { return !c.Has(r) || sizes[r] == 0 })
 	for i, resource := range made {
 		// What others relate to comes into being earlier: the first resources when the clinic opened.
 		open := 2 * 365 * 24 * time.Hour
