@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,6 +22,9 @@ import (
 	"github.com/cliniko-bridge/cliniko-bridge/publisher/publishertest"
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
+
+// only is for a look at a new resource: go test ./cmd/cliniko-bridge/internal/bridge -run EveryState -only patients.
+var only = flag.String("only", "", "play the states of this resource alone")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -86,7 +90,7 @@ func TestEveryCollectionAndEveryState(t *testing.T) {
 	text.WriteString("accounts:\n")
 	for _, edition := range []clinikotest.Edition{clinikotest.Edition2017, clinikotest.Edition2025} {
 		all := slices.DeleteFunc(Specs(&config.Account{}, schemas.Edition(edition)), func(s schemas.Spec) bool {
-			return s.Shape != schemas.Collection
+			return s.Shape != schemas.Collection || *only != "" && string(s.Resource) != *only
 		})
 		for n := 0; len(all) > 0; n++ {
 			some := all[:min(2, len(all))]
@@ -104,6 +108,9 @@ func TestEveryCollectionAndEveryState(t *testing.T) {
 			fmt.Fprintf(&text, "  - {name: %s, api_key: %q, user_agent: \"Test (ops@clinic.example)\", base_url: %q, resources: [%s], requests_per_minute: 200}\n",
 				account, clinic.Key(), api.URL, strings.Join(names, ", "))
 		}
+	}
+	if len(scenes) == 0 {
+		t.Fatalf("no edition has a list of %q", *only)
 	}
 	fmt.Fprintf(&text, `
 nats: {url: %q, subject: "cliniko.{account}.{resource}.{verb}"}
