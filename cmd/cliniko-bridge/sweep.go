@@ -93,7 +93,7 @@ func (e *env) followSweep(ctx context.Context, c *admin.Client, account string, 
 		last = s
 		if list == nil {
 			list = targets(s, account, func(r admin.Resource) bool {
-				return slices.Contains(resources, r.Name) || resources == nil && r.Sweep != nil
+				return slices.Contains(resources, r.Name) || resources == nil && sweptSoFar(r.Sweep)
 			})
 		}
 		found = sweepsOf(s, list)
@@ -116,6 +116,12 @@ func (e *env) followSweep(ctx context.Context, c *admin.Client, account string, 
 		return nil, errors.New("nothing is swept; `cliniko-bridge status` shows what the bridge leads")
 	}
 	return found, nil
+}
+
+// sweptSoFar says that a sweep runs or has been. What is walked parent by parent has none until its first walk has
+// ended: each walk is its sweep, and nobody can ask for one.
+func sweptSoFar(s *admin.Sweep) bool {
+	return s != nil && (s.Running || s.Held > 0 || s.Trouble != "" || !s.Last.IsZero())
 }
 
 // sweepsOf is what s says of the targets' sweeps.
