@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -175,6 +176,7 @@ var textOf = map[schemas.Resource]string{
 type day struct {
 	clinic    *clinikotest.Clinic
 	resources []schemas.Resource
+	late      time.Duration // how late a row shows at the most; 0 means longestLate
 
 	mu    sync.Mutex // guards rng and count
 	rng   *rand.Rand
@@ -215,7 +217,7 @@ func (d *day) change() {
 	r := d.resources[d.rng.IntN(len(d.resources))]
 	ids := d.clinic.IDs(r)
 	id := ids[d.rng.IntN(len(ids))]
-	late := time.Second + time.Duration(d.rng.Int64N(int64(longestLate)))
+	late := time.Second + time.Duration(d.rng.Int64N(int64(cmp.Or(d.late, longestLate))))
 	switch n := d.rng.IntN(200); {
 	case n == 0 && d.count > 50:
 		d.clinic.Import(r, 300)

@@ -25,7 +25,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"cliniko-bridge": main})
+	testscript.Main(m, map[string]func(){"cliniko-bridge": main, "naive-poller": naiveMain})
 }
 
 // TestScripts runs testdata/script: the command as its users meet it. Beside testscript's own commands a script has
