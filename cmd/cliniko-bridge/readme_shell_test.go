@@ -169,7 +169,7 @@ func TestTheSessionOfTheREADME(t *testing.T) {
 	dir, addr := t.TempDir(), freeAddr(t)
 	environ := append(os.Environ(), "CLINIKO_API_KEY="+clinic.Key(), "CLINIKO_BASE_URL="+api.URL,
 		"CLINIKO_USER_AGENT=Northside Bridge (ops@northside.example)", "ADMIN_LISTEN="+addr)
-	var daemon *typed // what the later commands speak to
+	var daemon *session // what the later commands speak to
 	for _, s := range readme(t) {
 		if s.language != "" && s.language != "sh" || !isShell(s) {
 			continue
@@ -211,8 +211,8 @@ func parsedOnly(line string) bool {
 	return slices.ContainsFunc(readmeParsedOnly, func(begins string) bool { return strings.HasPrefix(line, begins) })
 }
 
-// typed is a command that somebody has typed.
-type typed struct {
+// session is a command that somebody has typed.
+type session struct {
 	t     *testing.T
 	args  []string
 	cmd   *exec.Cmd
@@ -221,13 +221,13 @@ type typed struct {
 	ended chan error
 }
 
-func typeIn(t *testing.T, dir string, environ, args []string) *typed {
+func typeIn(t *testing.T, dir string, environ, args []string) *session {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &typed{t: t, args: args, out: &lockedBuffer{}, notes: &lockedBuffer{}, ended: make(chan error, 1)}
+	c := &session{t: t, args: args, out: &lockedBuffer{}, notes: &lockedBuffer{}, ended: make(chan error, 1)}
 	c.cmd = exec.CommandContext(context.Background(), path, args...)
 	c.cmd.Dir, c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = dir, environ, c.out, c.notes
 	if err := c.cmd.Start(); err != nil {
@@ -239,7 +239,7 @@ func typeIn(t *testing.T, dir string, environ, args []string) *typed {
 }
 
 // wait waits until it ends by itself, well.
-func (c *typed) wait() {
+func (c *session) wait() {
 	c.t.Helper()
 	select {
 	case err := <-c.ended:
@@ -252,7 +252,7 @@ func (c *typed) wait() {
 }
 
 // stop is Ctrl-C.
-func (c *typed) stop() {
+func (c *session) stop() {
 	c.t.Helper()
 	if err := c.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		c.t.Errorf("cliniko-bridge %q had ended: %v\n%s", c.args, err, c.notes)
