@@ -44,7 +44,7 @@ func (p *Publisher) PutCheckpoint(ctx context.Context, account string, resource 
 		return nil
 	}
 	if _, err := p.checkpoints.Put(ctx, checkpointKey(account, resource), value); err != nil {
-		return fmt.Errorf("keep the checkpoint of %s/%s: %w", account, resource, err)
+		return fmt.Errorf("keep the checkpoint of %s/%s: %w", account, resource, disconnected(err))
 	}
 	return nil
 }
@@ -65,7 +65,7 @@ func (p *Publisher) Checkpoint(ctx context.Context, account string, resource sch
 	case errors.Is(err, jetstream.ErrKeyNotFound), errors.Is(err, jetstream.ErrBucketNotFound):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("checkpoint of %s/%s: %w", account, resource, err)
+		return nil, fmt.Errorf("checkpoint of %s/%s: %w", account, resource, disconnected(err))
 	}
 	return entry.Value(), nil
 }

@@ -154,3 +154,15 @@ func TestConnectionComesBack(t *testing.T) {
 		t.Errorf("logged %v", logs.All())
 	}
 }
+
+// Whoever publishes while the connection is down is told that, and not of a buffer.
+func TestThatTheConnectionIsDownIsSaid(t *testing.T) {
+	s := publishertest.Start(t, publishertest.Options{})
+	r := setup(t, s.URL(), s.URL(), publisher.DefaultTemplate, 0)
+	lost := r.nc.StatusChanged(nats.RECONNECTING)
+	s.Shutdown()
+	<-lost
+	if _, err := r.p.Publish(t.Context(), events("north", 1, 1), 0); !errors.Is(err, nats.ErrDisconnected) {
+		t.Errorf("Publish: %v", err)
+	}
+}

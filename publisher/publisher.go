@@ -104,7 +104,7 @@ func (p *Publisher) Publish(ctx context.Context, events []schemas.Event, last ui
 	}
 	end, err = p.store(ctx, events, msgs, p.template.Filter(events[0].Account, events[0].Resource), last)
 	if err != nil {
-		return 0, fmt.Errorf("publish %s/%s behind %d: %w", events[0].Account, events[0].Resource, last, err)
+		return 0, fmt.Errorf("publish %s/%s behind %d: %w", events[0].Account, events[0].Resource, last, disconnected(err))
 	}
 	return end, nil
 }

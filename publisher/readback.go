@@ -41,7 +41,7 @@ func (p *Publisher) ReadBack(ctx context.Context, account string, resource schem
 			zap.String("resource", string(resource)), zap.Int("messages", r.strange), zap.Uint64("first_sequence", r.firstStrange))
 	}
 	if err != nil && !errors.Is(err, r.refused) {
-		err = fmt.Errorf("read %s/%s back behind %d: %w", account, resource, after, err)
+		err = fmt.Errorf("read %s/%s back behind %d: %w", account, resource, after, disconnected(err))
 	}
 	return extent, err
 }

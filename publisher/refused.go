@@ -72,3 +72,12 @@ func (c ConnectConfig) refusedUser() string {
 		return "the server asks who we are; put a user and password, or a token, into nats.url, or set nats.creds_file or nats.nkey_file"
 	}
 }
+
+// disconnected is err in plainer words if it says that the connection is down: to nats.go that is a buffer which is full,
+// because we have none (see Connect).
+func disconnected(err error) error {
+	if errors.Is(err, nats.ErrReconnectBufExceeded) {
+		return nats.ErrDisconnected
+	}
+	return err
+}
