@@ -17,6 +17,9 @@ import (
 // goroutines, and strict: it panics if its caller breaks the contract (a commit without a state, an entry without
 // bytes or id, a lease for no time). Its clock is time.Now, so that it runs in a synctest bubble.
 type Memory struct {
+	// OnReach, if non-nil, is asked before anything else, Close apart, by several goroutines at once: what it returns, if it is an
+	// error, is the answer of a store that cannot be reached.
+	OnReach func() error
 	// OnLoad, if non-nil, is asked before each Load, which fails with the error that it returns.
 	// Set the hooks while nobody uses the store.
 	OnLoad func(account string, resource schemas.Resource, ids []schemas.ID) error
@@ -111,6 +114,11 @@ func (i Image) clone() Image {
 func (m *Memory) begin(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if m.OnReach != nil {
+		if err := m.OnReach(); err != nil {
+			return err
+		}
 	}
 	m.mu.Lock()
 	if m.closed {
