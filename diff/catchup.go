@@ -42,7 +42,10 @@ func (d *Differ) catchUp(ctx context.Context, r *resource) (state, int, error) {
 		d.Log.Warn("the checkpoint cannot be read; the store has the resource, and the next one takes its place",
 			zap.String("account", d.Account), zap.String("resource", string(r.name)), zap.Error(err))
 	}
-	extent, err := c.read(ctx, st.Stream)
+	if err := c.forget(ctx); err != nil {
+		return state{}, 0, err
+	}
+	extent, err := c.read(ctx, c.st.Stream)
 	if err != nil {
 		return state{}, 0, err
 	}
@@ -161,7 +164,7 @@ func (c *catching) flush(ctx context.Context) error {
 		if before.known && s.event.Sequence <= before.sequence {
 			continue
 		}
-		packed, sh, states, err := c.r.reprint(&s.event, before)
+		packed, sh, states, err := c.r.reprint(&s.event, before, next.Forgotten)
 		if err != nil {
 			if len(c.aside) < maxAside {
 				c.aside = append(c.aside, aside{SetAside{ID: s.event.RecordID, List: schemas.Live, Reason: err.Error()}, !before.known})
@@ -181,6 +184,8 @@ func (c *catching) follow(next *state, s *stored) {
 	e := &s.event
 	if c.st.Revision == 0 && next.Rebuilt == "" {
 		next.Rebuilt, next.Scheme = rebuilding, c.r.printer.scheme
+	}
+	if next.Rebuilt == rebuilding && next.Oldest.IsZero() {
 		next.Oldest = e.Time
 		// What is older than this event was numbered below its place in the stream.
 		next.Floor = s.sequence
@@ -264,7 +269,7 @@ func (c *catching) rebuild(next *state, extent schemas.Extent) {
 		next.Floor = max(next.Floor, c.kept.Floor-c.kept.Stream) // what streams before this one gave
 	}
 	if dropped {
-		next.Floor = max(next.Floor, c.kept.Floor)
+		next.Floor = max(next.Floor, c.kept.Floor, c.kept.High)
 		if oldest.IsZero() { // it holds nothing of the resource
 			oldest = c.kept.Feeds[schemas.Live].Cursor
 			next.Floor = max(next.Floor, extent.Newest)
@@ -283,6 +288,9 @@ func (c *catching) rebuild(next *state, extent schemas.Extent) {
 			mark.Cursor, mark.Horizon = oldest, oldest // what was told in between may be among what was dropped
 		}
 		next.Marks[name] = mark
+	}
+	if cursor := c.kept.Feeds[schemas.Live].Cursor; dropped && cursor.After(next.Began) {
+		next.Began = cursor // the stream is not in the order of stamps: what it dropped may be younger than what it holds
 	}
 	next.Stream = max(next.Stream, extent.Last)
 }
@@ -320,8 +328,9 @@ func (t told) after(verb schemas.Verb, record stateSet) stateSet {
 	}
 }
 
-// reprint makes the entry of the record as the event told it. before is what was told before it.
-func (r *resource) reprint(e *schemas.Event, before told) ([]byte, *shape, stateSet, error) {
+// reprint makes the entry of the record as the event told it. before is what was told before it, and oldest the generation below
+// which an entry counts for nothing.
+func (r *resource) reprint(e *schemas.Event, before told, oldest int) ([]byte, *shape, stateSet, error) {
 	if e.Record != nil {
 		f, err := r.print(e.RecordID, e.Record, nil)
 		if err != nil {
@@ -346,9 +355,9 @@ func (r *resource) reprint(e *schemas.Event, before told) ([]byte, *shape, state
 		return nil, nil, 0, err
 	}
 	sh := parseShape(old.shape, text)
-	if sh.Generation > r.printer.generation {
-		// It is of a baseline that the store has forgotten. The next one must not take it for its own.
-		sh.Generation = r.printer.generation
+	// A generation that the store has forgotten must not be taken for the next one's, nor one from before it forgot for nothing.
+	if generation := min(max(sh.Generation, oldest), r.printer.generation); generation != sh.Generation {
+		sh.Generation = generation
 		sh = r.printer.makeShape(sh.shapeText)
 		old.shape = sh.number
 		packed = old.bytes()

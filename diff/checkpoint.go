@@ -26,6 +26,8 @@ type checkpoint struct {
 	Floor uint64 `json:"floor"`
 	// Stream is the stream sequence of the resource's last event. A stream that ends before it has lost events.
 	Stream uint64 `json:"stream"`
+	// High is state.high; 0 in a checkpoint of an earlier version.
+	High uint64 `json:"high,omitempty"`
 	// Feeds are the feeds that are open.
 	Feeds map[string]feedpoint `json:"feeds"`
 }
@@ -113,7 +115,7 @@ func (d *Differ) checkpointEvery() time.Duration {
 
 // checkpoint is what is to be kept of st once page was taken in.
 func (k *keeping) checkpoint(st *state, page *schemas.Page) checkpoint {
-	cp := checkpoint{Began: st.Began, Floor: st.Floor + st.Stream, Stream: st.Stream, Feeds: make(map[string]feedpoint)}
+	cp := checkpoint{Began: st.Began, Floor: st.Floor + st.Stream, Stream: st.Stream, High: st.high(), Feeds: make(map[string]feedpoint)}
 	for name, mark := range st.Marks {
 		if schemas.IsBaseline(name) {
 			continue
@@ -134,7 +136,7 @@ func readWhole(page *schemas.Page) bool {
 }
 
 func (c *checkpoint) equal(other *checkpoint) bool {
-	return c.Began.Equal(other.Began) && c.Floor == other.Floor && c.Stream == other.Stream &&
+	return c.Began.Equal(other.Began) && c.Floor == other.Floor && c.Stream == other.Stream && c.High == other.High &&
 		maps.EqualFunc(c.Feeds, other.Feeds, func(a, b feedpoint) bool {
 			return a.Cursor.Equal(b.Cursor) && a.Lookback == b.Lookback && a.Over == b.Over
 		})

@@ -293,6 +293,8 @@ func (r *resource) recall(st *state, snap Snapshot) *known {
 		if err != nil {
 			// It was there, so the record is no newcomer. No record's sequence is above the stream's.
 			e = entry{sequence: max(st.Floor, st.Stream)}
+		} else if st.forgot(r.shapes[e.shape]) {
+			continue
 		}
 		k.entries[i] = &e
 	}

@@ -33,6 +33,20 @@ func TestAStoreThatIsLostLongAfterTheStreamInventsNothing(t *testing.T) {
 	}
 }
 
+// A stream is not in the order of stamps: a row that shows late is told behind a younger one. A record whose event was dropped is not
+// told as new because an older stamp is left in the stream.
+func TestALostStoreBesideAStreamThatIsNotInTheOrderOfStampsInventsNothing(t *testing.T) {
+	b := newBench(t)
+	late := live(5, row("1", -500, 2, "B"))
+	late.Total, late.Date = 1, at(100)
+	b.accept(t, opening(0, row("1", -500, -400, "A")), baseline(true), live(5, row("2", 5, 5, "A")), late)
+	b.stream.drop(1)
+	b.store.Flush()
+	b.restart(t)
+	b.accept(t, baseline(true, row("1", -500, 2, "B"), row("2", 5, 5, "A")), live(9, row("2", 5, 9, "B"), row("3", 9, 9, "A")))
+	b.wantTold(t, "updated 1#1 name", "updated 2#3 name", "created 3#3")
+}
+
 // A side list that nothing has come to for long is not passed over up to the oldest event that the stream holds: what came to
 // it since it was last read is told.
 func TestASideListGoesOnAtItsCheckpointBesideAStreamThatDroppedEvents(t *testing.T) {

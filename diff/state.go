@@ -21,14 +21,18 @@ type state struct {
 	// a stream that has dropped messages: then the records' last sequences cannot be known, but none is above the
 	// stream's own.
 	Floor uint64 `json:"floor,omitempty"`
+	// High is how high Floor and Stream together stood at the most; see high.
+	High uint64 `json:"high,omitempty"`
 	// Rebuilt tells of a state that was made from the stream, because the store had none.
 	Rebuilt rebuild   `json:"rebuilt,omitempty"`
 	Oldest  time.Time `json:"oldest,omitzero"` // with Rebuilt: time of the first event that was there
 	// Scheme is that of the records since the last baseline began; see shapeText.
 	Scheme string `json:"scheme,omitempty"`
 	// Generation counts the baselines that were begun anew.
-	Generation int                     `json:"generation,omitempty"`
-	Marks      map[string]schemas.Mark `json:"marks,omitempty"`
+	Generation int `json:"generation,omitempty"`
+	// Forgotten is the generation below which the entries of the store count for nothing: see catching.forget.
+	Forgotten int                     `json:"forgotten,omitempty"`
+	Marks     map[string]schemas.Mark `json:"marks,omitempty"`
 }
 
 type rebuild string
@@ -54,12 +58,17 @@ func parseState(b []byte) (state, error) {
 func (st *state) next() state {
 	n := *st
 	n.Revision++
+	n.High = st.high()
 	n.Marks = maps.Clone(st.Marks)
 	if n.Marks == nil {
 		n.Marks = make(map[string]schemas.Mark)
 	}
 	return n
 }
+
+// high is a number that rises with every event of the resource and never falls, not even when the stream has lost them all or is
+// made anew: of two states it tells which knows more.
+func (st *state) high() uint64 { return max(st.High, st.Floor+st.Stream) }
 
 func (st *state) bytes() []byte {
 	b, _ := json.Marshal(st) // nothing in it cannot be encoded

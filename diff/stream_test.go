@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,12 +31,13 @@ type stream struct {
 	mu       sync.Mutex
 	sequence uint64
 	messages []message
-	dropped  bool
+	dropped  []message // by retention
 
 	checkpoints      map[string][]byte
-	losesCheckpoints bool // each is refused
-	offered          int  // how many there were, refused or not
-	hidesCheckpoints bool // none can be read
+	kept             []string // all checkpoints that ever were
+	losesCheckpoints bool     // each is refused
+	offered          int      // how many there were, refused or not
+	hidesCheckpoints bool     // none can be read
 }
 
 func (s *stream) PutCheckpoint(_ context.Context, account string, resource schemas.Resource, value []byte) error {
@@ -48,7 +51,14 @@ func (s *stream) PutCheckpoint(_ context.Context, account string, resource schem
 		s.checkpoints = make(map[string][]byte)
 	}
 	s.checkpoints[account+"/"+string(resource)] = value
+	s.kept = append(s.kept, string(value))
 	return nil
+}
+
+// stoodAt says that there was a checkpoint at that second.
+func (s *stream) stoodAt(second time.Time) bool {
+	cursor := `"live":{"cursor":"` + second.Format(time.RFC3339) + `"`
+	return slices.ContainsFunc(s.kept, func(value string) bool { return strings.Contains(value, cursor) })
 }
 
 func (s *stream) Checkpoint(_ context.Context, account string, resource schemas.Resource) ([]byte, error) {
@@ -128,7 +138,10 @@ func (s *stream) ReadBack(_ context.Context, account string, resource schemas.Re
 	f func(uint64, schemas.Event) error,
 ) (schemas.Extent, error) {
 	s.mu.Lock()
-	extent := schemas.Extent{Last: s.last(account, resource), Dropped: s.dropped, Newest: s.sequence}
+	extent := schemas.Extent{Last: s.last(account, resource), Dropped: len(s.dropped) > 0, First: s.sequence + 1, Newest: s.sequence}
+	if len(s.messages) > 0 {
+		extent.First = s.messages[0].sequence
+	}
 	messages := append([]message(nil), s.messages...)
 	s.mu.Unlock()
 	for _, m := range messages {
@@ -150,5 +163,6 @@ func (s *stream) ReadBack(_ context.Context, account string, resource schemas.Re
 func (s *stream) drop(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.messages, s.dropped = s.messages[min(n, len(s.messages)):], true
+	n = min(n, len(s.messages))
+	s.dropped, s.messages = append(s.dropped, s.messages[:n]...), s.messages[n:]
 }

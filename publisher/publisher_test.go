@@ -91,7 +91,7 @@ func TestPurgedStream(t *testing.T) {
 	_, err = r.p.Publish(t.Context(), events("north", 6, 1), last)
 	wantAhead(t, err)
 	ids, extent := readBack(t, r.p, last)
-	if want := (schemas.Extent{Last: 0, Dropped: true, Newest: 5}); extent != want || ids != nil {
+	if want := (schemas.Extent{Last: 0, Dropped: true, First: 6, Newest: 5}); extent != want || ids != nil {
 		t.Errorf("ReadBack = %v, %+v, want nothing and %+v", ids, extent, want)
 	}
 	if got := publish(t, r.p, events("north", 6, 1), 0); got != 6 {

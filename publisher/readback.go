@@ -79,6 +79,7 @@ func (r *reading) run(ctx context.Context) (schemas.Extent, error) {
 	return schemas.Extent{
 		Last:    last,
 		Dropped: now.State.Msgs < now.State.LastSeq, // sequences begin at 1 and have no gap but for what was removed
+		First:   now.State.FirstSeq,
 		Newest:  max(before.State.LastSeq, last),
 	}, nil
 }

@@ -28,7 +28,7 @@ func TestReadBack(t *testing.T) {
 	}
 	for _, after := range []uint64{0, 1, 999, 1000, 1001, last - 1, last, last + 5} {
 		ids, extent := readBack(t, r.p, after)
-		if want := (schemas.Extent{Last: last, Newest: last}); extent != want {
+		if want := (schemas.Extent{Last: last, First: 1, Newest: last}); extent != want {
 			t.Errorf("behind %d: extent is %+v, want %+v", after, extent, want)
 		}
 		if len(ids) != int(last-min(after, last)) {
@@ -191,7 +191,7 @@ func TestDroppedInTheMiddle(t *testing.T) {
 		t.Fatal(err)
 	}
 	ids, extent := readBack(t, r.p, 0)
-	if want := (schemas.Extent{Last: 3, Newest: 3, Dropped: true}); extent != want || !slices.Equal(ids, []string{"1", "3"}) {
+	if want := (schemas.Extent{Last: 3, First: 1, Newest: 3, Dropped: true}); extent != want || !slices.Equal(ids, []string{"1", "3"}) {
 		t.Errorf("ReadBack = %v, %+v, want %+v", ids, extent, want)
 	}
 }

@@ -195,5 +195,6 @@ var ErrStreamAhead = errors.New("the stream does not end where the store thinks"
 type Extent struct {
 	Last    uint64 // stream sequence of the resource's last event; 0 if there is none
 	Dropped bool   // the stream once held messages that are gone (age, limits, a purge): it may not hold all events
+	First   uint64 // stream sequence from which on the stream holds what it was given, whatever its subject
 	Newest  uint64 // stream sequence of the stream's last message, whatever its subject
 }
