@@ -48,7 +48,7 @@ func awaitStore(ctx context.Context, cfg *config.Config, log *zap.Logger, waitin
 	}
 	var store *redisstore.Store
 	err := newPatience(log, waiting).until(ctx, "the store", func() (err error) {
-		store, err = redisstore.Open(ctx, rc)
+		store, err = openRedis(ctx, rc)
 		if reason := redisstore.Refusal(err); reason != "" && !errors.Is(err, redisstore.ErrRefused) {
 			return errors.New(reason)
 		}
@@ -57,12 +57,22 @@ func awaitStore(ctx context.Context, cfg *config.Config, log *zap.Logger, waitin
 	if err != nil {
 		return nil, err
 	}
+	return store, nil
+}
+
+// openRedis opens the store and looks whether its Redis is what the bridge needs.
+func openRedis(ctx context.Context, rc redisstore.Config) (*redisstore.Store, error) {
+	store, err := redisstore.Open(ctx, rc)
+	if err != nil {
+		return nil, err
+	}
 	facts, err := store.Check(ctx)
 	if reasons := facts.Unfit(); err == nil && len(reasons) > 0 {
 		err = &SetupError{errors.New(strings.Join(reasons, "; "))}
 	}
 	if err != nil {
-		return nil, errors.Join(err, store.Close())
+		_ = store.Close() // it is opened again, or never
+		return nil, err
 	}
 	return store, nil
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -192,4 +193,25 @@ data_dir: %q
 `, clinikotest.New(clinikotest.Options{}).Key(), url, t.TempDir()))
 	const want = "it waits for the store: Redis is loading its data; it takes writes when it has done so"
 	within(t, time.Minute, want, func() bool { return slices.Equal(b.Ready(t.Context()), []string{want}) })
+}
+
+// A Redis that goes away between the first contact and the look at its settings is waited for like one that was away before.
+func TestARedisThatGoesAwayWhileItIsLookedAtIsWaitedFor(t *testing.T) {
+	var looks atomic.Int64
+	url := difftest.StartFake(t, func(command string) string {
+		switch command {
+		case "INFO":
+			return difftest.Bulk("redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n")
+		case "PING":
+			if looks.Add(1) == 2 {
+				return "-ERR not now\r\n"
+			}
+		}
+		return "+PONG\r\n"
+	})
+	store, err := OpenStore(t.Context(), &config.Config{State: config.State{RedisURL: config.NewSecret(url)}}, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = store.Close() // nothing is at stake
 }
