@@ -26,9 +26,10 @@ type stream struct {
 
 	troubles troubles
 
-	mu     sync.Mutex // guards the following, and is held while the stream is mended
-	mended time.Time  // when that was last tried
-	broken bool       // it was said that nothing can be published
+	mu      sync.Mutex // guards the following
+	mending bool       // somebody is at it; nobody waits for that
+	mended  time.Time  // when it was last tried
+	broken  bool       // it was said that nothing can be published
 }
 
 // mendWait is between two tries to mend a stream.
@@ -81,23 +82,20 @@ func (s *stream) mend(ctx context.Context, err error) {
 	gone := errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrNoStreamResponse)
 	unwritten := answered && (api.ErrorCode == codeStoreFailed || api.ErrorCode == codeInsufficientResources) ||
 		err != nil && s.embedded != nil && s.embedded.Full()
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	switch {
 	case err == nil:
 		s.settle("")
-	case (gone || unwritten) && time.Since(s.mended) < mendWait:
-	case unwritten:
+	case unwritten && s.begin():
 		s.settle("the stream cannot be written to; it goes on when its disk has room: " + err.Error())
 		if s.embedded != nil && s.embedded.StartAgain() == nil {
 			s.settle("")
 		}
-		s.mended = time.Now()
-	case gone:
+		s.end(true)
+	case gone && s.begin():
 		report, err := publisher.Ensure(ctx, s.js, s.config)
+		stopped := err != nil && errors.Is(ctx.Err(), context.Canceled) // that says nothing of the stream, and another may try at once
 		switch {
-		case err != nil && errors.Is(ctx.Err(), context.Canceled):
-			return // asked to stop: that says nothing of the stream, and another may try at once
+		case stopped:
 		case err != nil:
 			s.settle("the stream is gone and cannot be made again: " + err.Error())
 		default: // this bridge has made it, or another
@@ -106,12 +104,35 @@ func (s *stream) mend(ctx context.Context, err error) {
 		if report.Created {
 			s.log.Warn("the stream was gone and is made again; what it held is lost", zap.String("stream", s.config.Name))
 		}
+		s.end(!stopped)
+	}
+}
+
+// begin says whether to mend the stream now: nobody is at it, and it is a while since somebody was. end has to follow.
+func (s *stream) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mending || time.Since(s.mended) < mendWait {
+		return false
+	}
+	s.mending = true
+	return true
+}
+
+// end is the end of what begin began; tried says that it counts as a try.
+func (s *stream) end(tried bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mending = false
+	if tried {
 		s.mended = time.Now()
 	}
 }
 
-// settle takes note of what is the matter with the whole stream, "" if nothing is. The caller holds mu.
+// settle takes note of what is the matter with the whole stream, "" if nothing is.
 func (s *stream) settle(trouble string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.troubles.note("", trouble)
 	switch {
 	case trouble != "" && !s.broken:
