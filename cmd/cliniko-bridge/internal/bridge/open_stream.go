@@ -75,13 +75,10 @@ func (b *Bridge) openStream(ctx context.Context) error {
 		if err != nil {
 			return unfit(err)
 		}
-		for _, w := range report.Warnings {
-			b.log.Warn("about the stream", zap.String("warning", w))
-		}
 		if len(report.Faults) > 0 {
 			return &SetupError{fmt.Errorf("the stream %s cannot be used: %s", want.Name, strings.Join(report.Faults, "; "))}
 		}
-		checkpoints, err := b.openCheckpoints(ctx, want)
+		checkpoints, lacking, err := b.openCheckpoints(ctx, want)
 		if err != nil {
 			return err
 		}
@@ -94,24 +91,29 @@ func (b *Bridge) openStream(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		for _, w := range report.Warnings { // not before all has come through: until then it is tried each second
+			b.log.Warn("about the stream", zap.String("warning", w))
+		}
+		if lacking != nil {
+			b.log.Warn("no checkpoint can be kept beside the stream: should the store be lost, a resource without events begins anew, "+
+				"and what changed in it since its last look is not told", zap.Error(lacking))
+		}
 		b.stream = &stream{Publisher: out, js: b.js, config: want, embedded: b.embedded, log: b.log}
 		return nil
 	})
 }
 
-// openCheckpoints opens the bucket beside the stream. Without the right to it the bridge does without, and says what that costs.
-func (b *Bridge) openCheckpoints(ctx context.Context, want publisher.StreamConfig) (jetstream.KeyValue, error) {
-	kv, err := publisher.EnsureCheckpoints(ctx, b.js, want)
+// openCheckpoints opens the bucket beside the stream. Without the right to it the bridge does without: lacking is why.
+func (b *Bridge) openCheckpoints(ctx context.Context, want publisher.StreamConfig) (kv jetstream.KeyValue, lacking, err error) {
+	kv, err = publisher.EnsureCheckpoints(ctx, b.js, want)
 	var api *jetstream.APIError
 	refused := errors.Is(b.nats.LastError(), nats.ErrPermissionViolation) // what is forbidden gets no answer
 	silent := errors.Is(err, context.DeadlineExceeded) && !refused
 	switch {
 	case errors.As(err, &api) && api.Code == http.StatusServiceUnavailable, silent, ctx.Err() != nil: // a cluster without a leader
-		return nil, err
+		return nil, nil, err
 	case err != nil:
-		b.log.Warn("no checkpoint can be kept beside the stream: should the store be lost, a resource without events begins anew, "+
-			"and what changed in it since its last look is not told", zap.Error(err))
-		return nil, nil
+		return nil, err, nil
 	}
-	return kv, nil
+	return kv, nil, nil
 }
