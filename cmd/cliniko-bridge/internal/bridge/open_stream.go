@@ -19,6 +19,10 @@ import (
 // process has its folder.
 func (b *Bridge) connect(ctx context.Context) (err error) {
 	if b.cfg.NATS.URL.IsZero() {
+		if !b.cfg.State.RedisURL.IsZero() {
+			b.log.Warn("state.redis_url is given and nats.url is not: the events are in a server in this process alone, and a second bridge on this Redis " +
+				"would tell its share of the accounts to another; give nats.url before there is one")
+		}
 		if err := b.embed(ctx); err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/config"
 	"github.com/cliniko-bridge/cliniko-bridge/diff/difftest"
@@ -214,4 +215,29 @@ func TestARedisThatGoesAwayWhileItIsLookedAtIsWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = store.Close() // nothing is at stake
+}
+
+// A Redis for several bridges beside a NATS server for one is warned of: two bridges would tell their shares to two streams.
+func TestASharedStoreBesideAStreamOfItsOwnIsWarnedOf(t *testing.T) {
+	for name, c := range map[string]struct {
+		state string
+		want  int
+	}{
+		"Redis":   {fmt.Sprintf("state: {redis_url: %q, fingerprint_key: 0123456789abcdef0123456789abcdef}", difftest.StartRedis(t).URL), 1},
+		"its own": {"", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			core, logs := observer.New(zap.WarnLevel)
+			b, stop := startUntil(t, fmt.Sprintf(`
+accounts: [{api_key: %q, user_agent: "Test (ops@clinic.example)", base_url: "http://127.0.0.1:9/v1"}]
+nats: {listen: "127.0.0.1:0"}
+data_dir: %q
+`, clinikotest.New(clinikotest.Options{}).Key(), t.TempDir())+c.state, zap.New(core))
+			defer stop()
+			within(t, time.Minute, "it is open", b.Opened)
+			if n := logs.FilterMessageSnippet("give nats.url before there is one").Len(); n != c.want {
+				t.Errorf("it warned %d times, want %d", n, c.want)
+			}
+		})
+	}
 }
