@@ -72,6 +72,7 @@ func (d *smallDisk) fill() {
 // A disk that is full is waited for, and /readyz says so. Nothing is lost by it and nothing told twice, whether it is the store
 // that meets it first or the embedded NATS server.
 func TestAFullDiskIsWaitedFor(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	for name, what := range map[string]struct {
 		redis  bool // the store is elsewhere, and else NATS is
 		reason string
@@ -80,6 +81,7 @@ func TestAFullDiskIsWaitedFor(t *testing.T) {
 		"with the streams on it": {redis: true, reason: "the stream cannot be written to"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s, disk := newStopScene(t, 40), newSmallDisk(t)
 			var url, more string
 			if what.redis {

@@ -45,6 +45,7 @@ func TestNothingLeaks(t *testing.T) {
 		t.Skip("takes half a minute")
 	}
 	t.Run("in a process", func(t *testing.T) {
+		t.Parallel() // most of it is waiting
 		nothingLeaks(t, func(t *testing.T, config string) overheard {
 			t.Helper()
 			p := startProcess(t, config)
@@ -52,6 +53,7 @@ func TestNothingLeaks(t *testing.T) {
 		})
 	})
 	t.Run("with debug lines", func(t *testing.T) {
+		t.Parallel()
 		nothingLeaks(t, startDebugging)
 	})
 }
