@@ -211,6 +211,9 @@ func (r *Reader) Follow(ctx context.Context, since time.Time, pick Selection, f 
 		if w.refused != nil {
 			return w.refused
 		}
+		if ctx.Err() != nil { // whoever ends it may have closed the connection, too
+			return nil
+		}
 		expected := errors.Is(err, context.Canceled) || errors.Is(err, jetstream.ErrNoHeartbeat) // the connection tells of itself
 		if said = said && w.at == at; !said && !expected && r.nc.IsConnected() {
 			r.logger.Warn("the stream cannot be followed; trying on", zap.String("stream", r.stream), zap.Error(err))
