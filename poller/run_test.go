@@ -277,10 +277,12 @@ func TestStatusTellsFromWhenAResourceIsLate(t *testing.T) {
 		if late := st.LateFrom.Sub(st.LastPoll); late <= 80*time.Second || late > 90*time.Second || st.FailureClass != "" {
 			t.Errorf("late %s after the last poll, class %q", late, st.FailureClass)
 		}
+		g.mu.Lock()
 		for range 100 {
 			g.lists["/patients"].failures = append(g.lists["/patients"].failures,
 				&cliniko.Error{Kind: cliniko.Unauthorized, Path: "/patients", Status: 401})
 		}
+		g.mu.Unlock()
 		time.Sleep(time.Minute)
 		if now := p.Status()[0]; now.FailureClass != cliniko.Unauthorized.String() || !now.LateFrom.Equal(st.LateFrom) {
 			t.Errorf("class %q, late from %s, want that of before", now.FailureClass, now.LateFrom)
