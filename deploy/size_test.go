@@ -20,7 +20,7 @@ import (
 )
 
 // BenchmarkSizeOfABridge is what deploy/README.md has of memory and processor: one bridge with many accounts on servers, each
-// account with all its resources and 100 patients, once every first look is done and while nothing changes. It takes some
+// account with 100 patients and all its resources, or but two, once every first look is done and while nothing changes. It takes some
 // minutes (referral sources are a request for each patient, and the budget is 180 a minute):
 //
 //	go test ./deploy -run '^$' -bench SizeOfABridge -benchtime 1x -timeout 60m
@@ -28,16 +28,19 @@ func BenchmarkSizeOfABridge(b *testing.B) {
 	if runtime.GOOS != "linux" {
 		b.Skip("it reads /proc")
 	}
-	for _, accounts := range []int{1, 100} {
-		b.Run(fmt.Sprint(accounts), func(b *testing.B) {
+	for _, c := range []struct {
+		accounts  int
+		resources string
+	}{{1, ""}, {100, ""}, {1000, ", resources: [appointments, patients]"}} {
+		b.Run(fmt.Sprint(c.accounts), func(b *testing.B) {
 			for b.Loop() {
-				sizeOfABridge(b, accounts)
+				sizeOfABridge(b, c.accounts, c.resources)
 			}
 		})
 	}
 }
 
-func sizeOfABridge(b *testing.B, accounts int) {
+func sizeOfABridge(b *testing.B, accounts int, resources string) {
 	b.Helper()
 	program, err := imageBinary()
 	if err != nil {
@@ -51,7 +54,7 @@ func sizeOfABridge(b *testing.B, accounts int) {
 		clinic.Populate(clinikotest.Sizes{"patients": 100})
 		api := clinikotest.NewServer(clinic)
 		b.Cleanup(api.Close)
-		fmt.Fprintf(&text, "  - {name: a%d, api_key: %q, user_agent: \"Test (ops@clinic.example)\", base_url: %q}\n", i, clinic.Key(), api.URL)
+		fmt.Fprintf(&text, "  - {name: a%d, api_key: %q, user_agent: \"Test (ops@clinic.example)\", base_url: %q%s}\n", i, clinic.Key(), api.URL, resources)
 	}
 	admin, dir := unusedAddr(b), b.TempDir()
 	fmt.Fprintf(&text, "nats: {url: %q, subject: \"cliniko.{account}.{resource}.{verb}\"}\n", bus.URL())
