@@ -3,6 +3,7 @@ package migrate
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -66,14 +67,14 @@ func storePlace(cfg *config.Config) string {
 	if cfg.State.RedisURL.IsZero() {
 		return absolute(bridge.StateFile(cfg))
 	}
-	return bare(cfg.State.RedisURL.Reveal())
+	return bareRedis(cfg.State.RedisURL.Reveal())
 }
 
 // streamPlace names where the stream of cfg is, without a password.
 func streamPlace(cfg *config.Config) string {
-	server := bare(cfg.NATS.URL.Reveal())
-	if cfg.NATS.URL.IsZero() {
-		server = absolute(bridge.NATSDir(cfg))
+	server := absolute(bridge.NATSDir(cfg))
+	if !cfg.NATS.URL.IsZero() {
+		server = bareNATS(cfg.NATS.URL.Reveal())
 	}
 	return cfg.NATS.Stream + " in " + server
 }
@@ -85,21 +86,36 @@ func absolute(path string) string {
 	return path
 }
 
-// bare is a URL, or several with commas between, without what is secret in it.
-func bare(text string) string {
+// hidden stands for a URL that cannot be read: the error, or a part of it, could be of a password.
+const hidden = "a server"
+
+// bareRedis is the URL of a Redis with nothing but where it is. What else its query has may be a password: that of a Redis behind
+// sentinels is there.
+func bareRedis(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Opaque != "" {
+		return hidden
+	}
+	query := u.Query()
+	maps.DeleteFunc(query, func(name string, _ []string) bool {
+		return !slices.Contains([]string{"addr", "db", "master_name"}, name)
+	})
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawQuery: query.Encode()}).String()
+}
+
+// bareNATS is the URLs of NATS servers, with commas between, and nothing but where they are. One may be without its scheme:
+// user:password@host.
+func bareNATS(text string) string {
 	list := strings.Split(text, ",")
 	for i, one := range list {
-		u, err := url.Parse(strings.TrimSpace(one))
-		if err != nil {
-			list[i] = "a server" // the error would repeat the URL
-			continue
+		one = strings.TrimSpace(one)
+		if !strings.Contains(one, "://") {
+			one = "nats://" + one
 		}
-		query := u.Query()
-		for _, secret := range []string{"username", "password"} { // of Redis behind sentinels
-			query.Del(secret)
+		list[i] = hidden
+		if u, err := url.Parse(one); err == nil && u.Hostname() != "" {
+			list[i] = u.Scheme + "://" + u.Host
 		}
-		u.User, u.RawQuery = nil, query.Encode()
-		list[i] = u.String()
 	}
 	return strings.Join(list, ",")
 }
