@@ -18,7 +18,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /status", s.shown(s.status))
 	s.pageRoutes(mux)
-	mux.HandleFunc("GET /live", s.shown(s.deps.Live.ServeHTTP))
+	mux.HandleFunc("GET /live", s.shown(s.live))
 	mux.HandleFunc("POST "+sweepPath, s.wish(s.sweep))
 	mux.HandleFunc("POST "+baselinePath, s.wish(s.baseline))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.deps.Metrics, promhttp.HandlerOpts{

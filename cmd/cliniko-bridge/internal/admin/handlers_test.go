@@ -141,11 +141,11 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 			get(t, Deps{}, path), ask(t, Deps{}, "POST", "localhost", path), ask(t, Deps{}, "GET", "evil.example", path),
 		} {
 			got := map[string]string{}
-			for _, name := range []string{"X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy", "Cache-Control"} {
+			for _, name := range []string{"X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy", "Cache-Control", "Cross-Origin-Resource-Policy"} {
 				got[name] = w.Header().Get(name)
 			}
 			want := map[string]string{
-				"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",
+				"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
 				"Cache-Control": "no-store",
 			}
 			policy := w.Header().Get("Content-Security-Policy")
