@@ -60,7 +60,7 @@ func Listen(ctx context.Context, cfg Config) (*Mock, error) {
 	m.clinic.Populate(sizes(cfg.Patients))
 	m.api = clinikotest.NewHandler(m.clinic)
 	m.live = clinikotest.NewLive(m.clinic, cfg.Seed).WithStates()
-	m.handler = m.routes()
+	m.handler = m.guard(m.routes())
 	return m, nil
 }
 
