@@ -91,6 +91,10 @@ func TestTheUnitStartsTheBridge(t *testing.T) {
 			t.Errorf("%s=%v, want %s", name, got, want)
 		}
 	}
+	// Alerts ask for process_start_time_seconds, which is reckoned from /proc/stat.
+	if got := settings["ProcSubset"]; len(got) > 0 {
+		t.Errorf("ProcSubset=%v hides /proc/stat", got)
+	}
 	if d, err := time.ParseDuration(strings.Join(settings["TimeoutStopSec"], "")); err != nil || d <= 10*time.Second {
 		t.Errorf("TimeoutStopSec=%v, and the bridge may take ten seconds: %v", settings["TimeoutStopSec"], err)
 	}
