@@ -153,6 +153,9 @@ func TestTheChartRefuses(t *testing.T) {
 		{"servers", "config.state.fingerprint_key=k", "config.state.fingerprint_key: a key does not belong in values"},
 		{"servers", "config.nats.url=nats://a:b@c:4222", "config.nats.url holds a password"},
 		{"servers", "config.state.redis_url=redis://a:b@c:6379", "config.state.redis_url holds a password"},
+		{"servers", "config.state.redis_url=redis-sentinel://one:26379?master_name=m&password=k", "a URL in config or env holds a password"},
+		{"servers", "env[0].name=HTTPS_PROXY,env[0].value=http://a:b@proxy:3128", "a URL in config or env holds a password"},
+		{"servers", "config.accounts[0].user_agent=x,config.accounts[0].base_url=https://k@api.au1.cliniko.com/v1", "a URL in config or env holds a password"},
 		{"servers", "config.admin.token=k", "additional properties 'admin' not allowed"},
 		{"servers", "replica=3", "additional properties 'replica' not allowed"},
 	} {

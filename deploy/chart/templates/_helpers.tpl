@@ -58,6 +58,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if contains "@" ((.Values.config.nats | default dict).url | default "") -}}
 {{- fail (printf "config.nats.url holds a password, and values stand in a ConfigMap; put the URL into the Secret %s, and name its key there: url_file" .Values.existingSecret) -}}
 {{- end -}}
+{{- if regexMatch "://[^/[:space:]]*@|[?&]password=" (toYaml (list .Values.config .Values.env)) -}}
+{{- fail (printf "a URL in config or env holds a password, and many can read both; put it into the Secret %s, and name its key there: url_file, redis_url_file, or valueFrom in env" .Values.existingSecret) -}}
+{{- end -}}
 {{- if and (include "bridge.embedded" .) (gt (int .Values.replicas) 1) -}}
 {{- fail (printf "replicas is %d, and the bridge keeps its events or its state on a volume of its own, which one process alone can have: give nats.url and state.redis_url (or …_file) in config, or replicas: 1" (int .Values.replicas)) -}}
 {{- end -}}
