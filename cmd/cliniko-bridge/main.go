@@ -16,6 +16,7 @@ import (
 
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/bridge"
 	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/config"
+	"github.com/cliniko-bridge/cliniko-bridge/cmd/cliniko-bridge/internal/render"
 )
 
 func main() {
@@ -92,5 +93,8 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// say writes to a terminal or a pipe. Whoever closed it does not listen any more, which is no failure of ours.
-func say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
+// say writes to a terminal or a pipe. What a server said may be in it, and moves no cursor. Whoever closed it does not listen any
+// more, which is no failure of ours.
+func say(w io.Writer, format string, args ...any) {
+	_, _ = io.WriteString(w, render.Text(fmt.Sprintf(format, args...)))
+}

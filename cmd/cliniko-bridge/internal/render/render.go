@@ -48,6 +48,16 @@ func (s Style) paint(c color.Attribute, text string) string {
 // Line is text as one line that is fit for a terminal, wherever it comes from.
 func Line(text string) string { return printable(text) }
 
+// Text is text with its lines and tabs as they are, and otherwise fit for a terminal.
+func Text(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
 // printable replaces what a terminal may act on by "?", and everything that would end a line or a column by a space.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
