@@ -56,6 +56,8 @@ type Bridge struct {
 	shared   *http.Transport
 	signed   bool // this process has data_dir, by the lock on a file in it, and is noted as its holder
 
+	hasStore, hasNATS atomic.Bool // store, and nats, are there; opened says that all is
+
 	opened atomic.Bool
 	mu     sync.Mutex // guards waiting
 	// waiting is what the start waits for, a sentence; "" once it waits for nothing.
@@ -161,6 +163,7 @@ func (b *Bridge) open(ctx context.Context) error {
 		return err
 	}
 	b.store = &watchedStore{Store: store}
+	b.hasStore.Store(true)
 	if b.cfg.State.RedisURL.IsZero() {
 		b.sign()
 	}
@@ -171,6 +174,7 @@ func (b *Bridge) open(ctx context.Context) error {
 	if err := b.connect(ctx); err != nil {
 		return err
 	}
+	b.hasNATS.Store(true)
 	b.wait("it waits for the stream")
 	return b.openStream(ctx)
 }

@@ -29,7 +29,7 @@ func newGauges(b *Bridge) *gauges {
 	return &gauges{
 		b:        b,
 		ready:    desc("ready", "1 if /readyz says that the bridge does its work, 0 if it has a reason why not."),
-		nats:     desc("nats_connected", "1 if the bridge is connected to NATS."),
+		nats:     desc("nats_connected", "1 if the bridge is connected to NATS. Absent until it has tried: it opens its store first."),
 		store:    desc("store_reachable", "1 if the store, Redis or the file, answers."),
 		accounts: desc("accounts", "Accounts of the configuration."),
 		assigned: desc("accounts_assigned", "Accounts that are this process's share among the bridges on the same store."),
@@ -61,8 +61,11 @@ func (g *gauges) Collect(to chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeWait)
 	defer cancel()
 	opened := g.b.Opened()
-	gauge(g.nats, truth(opened && g.b.nats.IsConnected()))
-	gauge(g.store, truth(opened && g.b.store.Ping(ctx) == nil))
+	hasStore := g.b.hasStore.Load()
+	gauge(g.store, truth(hasStore && g.b.store.Ping(ctx) == nil))
+	if hasStore { // else whoever starts it without a store would look for what is wrong with NATS
+		gauge(g.nats, truth(g.b.hasNATS.Load() && g.b.nats.IsConnected()))
+	}
 	gauge(g.ready, truth(len(g.b.Ready(ctx)) == 0))
 	assigned := 0
 	for _, post := range g.b.posts() {

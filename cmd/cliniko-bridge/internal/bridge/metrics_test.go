@@ -119,7 +119,7 @@ func TestWhatIsScrapedIsAsDocumented(t *testing.T) {
 func TestABridgeThatDoesNotRunIsNotReady(t *testing.T) {
 	body := scrape(t, idleBridge(t, oneAccount))
 	for _, want := range []string{
-		"cliniko_bridge_ready 0", "cliniko_bridge_nats_connected 0", "cliniko_bridge_store_reachable 0", "cliniko_bridge_accounts_assigned 0",
+		"cliniko_bridge_ready 0", "cliniko_bridge_store_reachable 0", "cliniko_bridge_accounts_assigned 0",
 		`cliniko_bridge_account_followed{account="default"} 0`,
 	} {
 		if !bytes.Contains(body, []byte("\n"+want+"\n")) {
