@@ -201,6 +201,7 @@ func (d *Differ) round(ctx context.Context, r *resource, page *schemas.Page, out
 	// store's Stream is too low now, so that catchUp reads back what is there, and the page comes again because its
 	// mark was not committed.
 	if len(plan.events) > 0 {
+		plan.events[0].After = next.high() + 1
 		if next.Stream, err = d.publish(ctx, plan.events, next.Stream); err != nil {
 			return fmt.Errorf("publish %d events: %w", len(plan.events), err)
 		}

@@ -2,6 +2,7 @@ package diff
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -17,6 +18,9 @@ import (
 // says what was told of a record. The state is committed as one that is being rebuilt, and from there on all is as with an
 // empty store (follow, rebuild), but for the entries: those of before stay where they are and count for nothing.
 //
+// A resource of which nothing changed for long is known up to a place that the stream has dropped: if the first event
+// behind that is the one that came next (nothingBetween), nothing is lacking.
+//
 // That the store was put back the checkpoint says, which is never newer than what was once committed.
 func (c *catching) forget(ctx context.Context) error {
 	if c.st.Revision == 0 || c.st.Rebuilt == rebuilding || c.kept.High <= c.st.high() {
@@ -29,8 +33,14 @@ func (c *catching) forget(ctx context.Context) error {
 	knows := c.st.high() - c.st.Floor // the place in the stream up to which the store has seen it
 	floor := c.kept.Floor - c.kept.Stream
 	madeAnew := floor != c.st.Floor && floor >= c.st.high()
-	if extent.First <= knows+1 && !madeAnew {
+	if !madeAnew && extent.First <= knows+1 {
 		return nil
+	}
+	if !madeAnew {
+		whole, err := c.nothingBetween(ctx)
+		if whole || err != nil {
+			return err
+		}
 	}
 	c.d.Log.Warn("the store was put back to a day before the oldest event of the stream; what exists is taken up anew in silence, "+
 		"and what has changed since the checkpoint beside the stream is told",
@@ -44,6 +54,22 @@ func (c *catching) forget(ctx context.Context) error {
 	c.r.printer.renew(next.Generation)
 	return c.write(ctx, next, nil, nil)
 }
+
+// nothingBetween says that the first event in the stream behind what the store knows is the very one that came next: a resource of
+// which nothing changed for long is known up to a place that the stream has dropped, with nothing of it in between.
+func (c *catching) nothingBetween(ctx context.Context) (yes bool, err error) {
+	_, err = c.d.Publisher.ReadBack(ctx, c.d.Account, c.r.name, c.st.Stream, func(_ uint64, e schemas.Event) error {
+		yes = e.After == c.st.high()+1
+		return errSeen
+	})
+	if err != nil && !errors.Is(err, errSeen) {
+		return false, fmt.Errorf("read the stream back: %w", err)
+	}
+	return yes, nil
+}
+
+// errSeen ends a reading of which the first event was all that was wanted.
+var errSeen = errors.New("seen")
 
 // forgot says that an entry of that shape counts for nothing.
 func (st *state) forgot(s *shape) bool { return s.generation() < st.Forgotten }

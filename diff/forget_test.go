@@ -83,3 +83,25 @@ func TestWhatWasForgottenIsNotSoughtFor(t *testing.T) {
 	b.accept(t, lost(6, "8"))
 	b.wantTold(t)
 }
+
+// Of a resource that was quiet for longer than the stream keeps events, all that was told since the store's day is in the stream: it is
+// taken up from there, and what was known before is known still - also that a record is gone.
+func TestAQuietResourceThatIsPutBackForgetsNothing(t *testing.T) {
+	for _, thin := range []bool{false, true} {
+		b := newBench(t)
+		b.thin = thin
+		b.restart(t)
+		b.accept(t, opening(0, row("9", -500, -400, "Z")), baseline(true), live(2, row("1", 2, 2, "A")))
+		backup := b.store.Snapshot()
+		for range 3 { // of other resources
+			b.stream.foreign("contacts")
+		}
+		b.stream.drop(3)
+		b.restart(t)
+		b.accept(t, live(5, row("2", 5, 5, "A")), live(6, row("3", 6, 6, "A"), row("2", 5, 6, "B")))
+		b.store.Restore(backup)
+		b.restart(t)
+		b.accept(t, live(8, row("1", 2, 8, "B")), lost(9, "9"))
+		b.wantTold(t, "created 2#1", "created 3#1", "updated 2#2 name", "updated 1#2 name", "deleted 9#1")
+	}
+}

@@ -127,7 +127,7 @@ func (s *stream) Publish(ctx context.Context, events []schemas.Event, last uint6
 		if i > 0 && (e.Account != events[0].Account || e.Resource != events[0].Resource) {
 			panic("a page of two resources")
 		}
-		back.Began, back.Print = e.Began, e.Print
+		back.Began, back.After, back.Print = e.Began, e.After, e.Print
 		s.sequence++
 		s.messages = append(s.messages, message{s.sequence, back})
 	}

@@ -3,6 +3,7 @@ package publisher
 import (
 	"encoding/base64"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,6 +19,8 @@ const (
 	HeaderContentType = "Content-Type"
 	// HeaderBegan is Event.Began, "2027-03-27T10:03:57Z"; absent if it is zero.
 	HeaderBegan = "Cliniko-Began"
+	// HeaderAfter is Event.After; absent if it is 0.
+	HeaderAfter = "Cliniko-After"
 	// HeaderPrint is Event.Print in base64; absent if there is none.
 	HeaderPrint = "Cliniko-Print"
 )
@@ -38,6 +41,9 @@ func headersOf(e *schemas.Event) nats.Header {
 	if !e.Began.IsZero() {
 		h[HeaderBegan] = []string{schemas.FormatStamp(e.Began)}
 	}
+	if e.After > 0 {
+		h[HeaderAfter] = []string{strconv.FormatUint(e.After, 10)}
+	}
 	if len(e.Print) > 0 {
 		h[HeaderPrint] = []string{base64.StdEncoding.EncodeToString(e.Print)}
 	}
@@ -55,6 +61,11 @@ func parseMessage(h nats.Header, body []byte) (schemas.Event, error) {
 			return schemas.Event{}, errors.New(HeaderBegan + " is not a time")
 		}
 		e.Began = e.Began.UTC()
+	}
+	if text := h.Get(HeaderAfter); text != "" {
+		if e.After, err = strconv.ParseUint(text, 10, 64); err != nil {
+			return schemas.Event{}, errors.New(HeaderAfter + " is not a number")
+		}
 	}
 	if text := h.Get(HeaderPrint); text != "" {
 		if e.Print, err = base64.StdEncoding.DecodeString(text); err != nil {

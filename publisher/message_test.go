@@ -14,19 +14,32 @@ import (
 func TestMessageErrorsShowNothing(t *testing.T) {
 	e := schemas.Event{ID: "1", Account: "north", Resource: "patients", RecordID: "1", Verb: schemas.Created}
 	body := string(e.AppendJSON(nil))
-	for _, c := range []struct{ body, began, print string }{
+	for _, c := range []struct{ body, began, after, print string }{
 		{body: "Zebulon"},
 		{body: `{"specversion": {"Zebulon": 1}}`},
 		{body: `{"specversion": "1.0", "id": "Zebulon", "data": {"observed_at": "Zebulon"}}`},
 		{body: strings.Replace(body, `"sequence":"0"`, `"sequence":"Zebulon"`, 1)},
 		{body: strings.Replace(body, `"0001-01-01T00:00:00Z"`, `"Zebulon"`, 1)},
 		{body: body, began: "Zebulon"},
+		{body: body, after: "Zebulon"},
 		{body: body, print: "Zebulon!"},
 	} {
-		h := nats.Header{HeaderBegan: {c.began}, HeaderPrint: {c.print}}
+		h := nats.Header{HeaderBegan: {c.began}, HeaderAfter: {c.after}, HeaderPrint: {c.print}}
 		if _, err := parseMessage(h, []byte(c.body)); err == nil || strings.Contains(err.Error(), "Zebulon") {
 			t.Errorf("%+v: error is %v", c, err)
 		}
+	}
+}
+
+// What travels in the headers comes back as it was.
+func TestHeadersComeBack(t *testing.T) {
+	e := schemas.Event{
+		ID: "1", Account: "north", Resource: "patients", RecordID: "1", Verb: schemas.Created,
+		Began: time.Unix(1e9, 0).UTC(), After: 1<<64 - 1, Print: []byte{0xff, 0, 1},
+	}
+	back, err := parseMessage(headersOf(&e), e.AppendJSON(nil))
+	if err != nil || !back.Began.Equal(e.Began) || back.After != e.After || string(back.Print) != string(e.Print) {
+		t.Errorf("got %+v, %v", back, err)
 	}
 }
 

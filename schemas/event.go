@@ -52,6 +52,9 @@ type Event struct {
 
 	// Began is Standing.Began of the resource when the event was published.
 	Began time.Time
+	// After is set on the first event of a page, which is published on the condition that nothing came in between: one more
+	// than the number that told how far the resource had got before it. 0: not known.
+	After uint64
 	// Print is the fingerprint of the record in the store's own form; set on thin events alone, which have no
 	// record to take it from again.
 	Print []byte
