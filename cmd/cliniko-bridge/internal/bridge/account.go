@@ -60,6 +60,9 @@ func ClientConfig(a *config.Account) cliniko.Config {
 
 // run follows the account while this process has its lease.
 func (a *account) run(ctx context.Context, lease diff.Lease) {
+	if !a.movedWhole(ctx) {
+		return
+	}
 	cfg := ClientConfig(a.cfg)
 	cfg.CurrentKey = a.key.current
 	client, err := cliniko.New(cfg, &fence{a.b.shared, lease}, &ledger{a.b.store, lease})

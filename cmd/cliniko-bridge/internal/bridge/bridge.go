@@ -51,6 +51,7 @@ type Bridge struct {
 	js       jetstream.JetStream
 	store    *watchedStore
 	stream   *stream
+	beside   jetstream.KeyValue // the bucket of checkpoints; nil: there is none
 	replica  *diff.Replica
 	template publisher.Template
 	shared   *http.Transport

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
 
 	"github.com/cliniko-bridge/cliniko-bridge/diff"
 )
@@ -97,6 +98,30 @@ func (b *Bridge) movedWhole(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// movedWhole looks once more, under the account's lease: `migrate` holds that while it moves, so that a bridge which was started just
+// before the marks were set has waited since, and would begin when it is killed. On half of a move it waits until ctx ends, and
+// returns false.
+func (a *account) movedWhole(ctx context.Context) bool {
+	err := newPatience(a.b.log, func(string) {}).until(ctx, "the store", func() error {
+		m, err := ReadMove(ctx, a.b.store, a.cfg.Name)
+		if err != nil {
+			return err
+		}
+		return m.unfinished("the store")
+	})
+	if err == nil {
+		err = streamMovedWhole(ctx, a.b.beside)
+	}
+	if err == nil || ctx.Err() != nil {
+		return err == nil
+	}
+	a.say(err.Error())
+	a.b.log.Error("the account cannot be followed", zap.String("account", a.cfg.Name), zap.Error(err))
+	<-ctx.Done()
+	a.say("") // another bridge may have the account now
+	return false
 }
 
 // streamMovedWhole is movedWhole for the stream. A bucket that cannot be read is no reason not to begin.

@@ -102,6 +102,7 @@ func (b *Bridge) openStream(ctx context.Context) error {
 			b.log.Warn("no checkpoint can be kept beside the stream: should the store be lost, a resource without events begins anew, "+
 				"and what changed in it since its last look is not told", zap.Error(lacking))
 		}
+		b.beside = checkpoints
 		b.stream = &stream{Publisher: out, js: b.js, config: want, embedded: b.embedded, log: b.log}
 		return nil
 	})

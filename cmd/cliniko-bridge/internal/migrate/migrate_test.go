@@ -65,6 +65,60 @@ func starts(t *testing.T, cfg *config.Config) error {
 	}
 }
 
+// A bridge that was started on the target just before a move has set its marks waits for the leases that the move holds. It
+// does not begin on the half that the move leaves when it is killed.
+func TestABridgeThatWaitedForAMoveDoesNotBeginOnItsHalf(t *testing.T) {
+	for _, half := range []string{"store", "stream"} {
+		to := servers(t)
+		with(t, to, func(s *side) {
+			var leases []diff.Lease
+			for _, account := range []string{"northside", "harbour"} {
+				lease, err := s.store.Acquire(t.Context(), account, "migrate", time.Minute)
+				if err != nil {
+					t.Fatal(err)
+				}
+				leases = append(leases, lease)
+			}
+			b, err := bridge.New(to, bridge.Options{Log: zap.NewNop()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+			defer stop()
+			ended := make(chan error, 1)
+			go func() { ended <- b.Run(ctx) }()
+			tick := time.NewTicker(10 * time.Millisecond)
+			defer tick.Stop()
+			for !b.Opened() && ctx.Err() == nil {
+				<-tick.C
+			}
+			if half == "stream" {
+				err = bridge.PutStreamMove(ctx, s.stream.checkpoints, bridge.Move{From: "elsewhere"})
+			}
+			for _, lease := range leases {
+				if half == "store" {
+					err = errors.Join(err, bridge.PutMove(ctx, s.store, lease.Account, bridge.Move{From: "elsewhere"}))
+				}
+				err = errors.Join(err, s.store.Release(ctx, lease))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			refused := func() int { return strings.Count(strings.Join(b.Ready(ctx), "\n"), "is not whole yet") }
+			for refused() < 2 && ctx.Err() == nil {
+				<-tick.C
+			}
+			if ctx.Err() != nil {
+				t.Errorf("half a %s: it says %q", half, b.Ready(t.Context()))
+			}
+			stop()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // In every direction, a move that is killed at any step leaves the old side as it was and no bridge beginning on a half; run again
 // it ends with every byte where a bridge looks for it. Once more it refuses: a bridge may have gone on.
 func TestAMoveThatIsKilledAnywhereIsEndedByTheNext(t *testing.T) {
