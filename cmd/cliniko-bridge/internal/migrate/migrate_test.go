@@ -65,6 +65,35 @@ func starts(t *testing.T, cfg *config.Config) error {
 	}
 }
 
+// A move that was begun with fewer accounts is gone on with, and writes over nothing that another account has there by now.
+func TestAMoveThatIsGoneOnWithSparesAnAccountThatCameSince(t *testing.T) {
+	from, to := inside(t, t.TempDir()), servers(t)
+	history(t, from)
+	one := *from
+	one.Accounts = from.Accounts[:1]
+	if _, _, err := moveTo(t, &one, to, 3); !errors.Is(err, errKilled) { // all marks are set
+		t.Fatal(err)
+	}
+	mine := diff.Commit{Account: "harbour", Resource: "patients", State: []byte(`{"of":"another bridge"}`)}
+	with(t, to, func(s *side) {
+		lease, err := s.store.Acquire(t.Context(), "harbour", "test", time.Minute)
+		if err == nil {
+			err = errors.Join(s.store.Commit(t.Context(), lease, mine), s.store.Release(t.Context(), lease))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	if _, _, err := moveTo(t, from, to, 0); err == nil || !strings.Contains(err.Error(), "holds patients of the account harbour already") {
+		t.Errorf("error is %v", err)
+	}
+	with(t, to, func(s *side) {
+		if snap, err := s.store.Load(t.Context(), "harbour", "patients", nil); err != nil || string(snap.State) != string(mine.State) {
+			t.Errorf("harbour's state is %q, %v", snap.State, err)
+		}
+	})
+}
+
 // A bridge that was started on the target just before a move has set its marks waits for the leases that the move holds. It
 // does not begin on the half that the move leaves when it is killed.
 func TestABridgeThatWaitedForAMoveDoesNotBeginOnItsHalf(t *testing.T) {

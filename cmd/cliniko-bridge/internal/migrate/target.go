@@ -26,7 +26,7 @@ func (m *move) vacant(ctx context.Context) error {
 		}
 		return nil
 	}
-	var marked, markedStream bool
+	marked, markedStream := make(map[string]bool), false // accounts
 	if m.movesStore() && m.to.store != nil {
 		for _, account := range m.accounts() {
 			mark, err := bridge.ReadMove(ctx, m.to.store, account)
@@ -36,7 +36,7 @@ func (m *move) vacant(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			marked = marked || mark != nil
+			marked[account] = mark != nil
 		}
 	}
 	if m.movesStream() && m.to.stream != nil && m.to.stream.checkpoints != nil {
@@ -54,10 +54,8 @@ func (m *move) vacant(ctx context.Context) error {
 			"or empty the target to move it once more")
 	}
 	m.report.Resumed = begun > 0
-	if !marked {
-		if err := m.emptyStore(ctx); err != nil {
-			return err
-		}
+	if err := m.emptyStore(ctx, marked); err != nil {
+		return err
 	}
 	if !markedStream {
 		return m.emptyStream(ctx)
@@ -65,11 +63,15 @@ func (m *move) vacant(ctx context.Context) error {
 	return nil
 }
 
-func (m *move) emptyStore(ctx context.Context) error {
+// emptyStore looks at the accounts that have no mark yet: an earlier run may have been told of fewer.
+func (m *move) emptyStore(ctx context.Context, marked map[string]bool) error {
 	if !m.movesStore() || m.to.store == nil {
 		return nil
 	}
 	for _, account := range m.accounts() {
+		if marked[account] {
+			continue
+		}
 		for _, resource := range resources() {
 			snap, err := m.to.store.Load(ctx, account, resource, nil)
 			if err != nil {
