@@ -105,6 +105,9 @@ func (t *Target) checkStream(ctx context.Context, name string, template Template
 			return refuse("which has live subjects, too: " + subject)
 		}
 	}
+	if again := cfg.RePublish; again != nil && overlap(wildcards(again.Destination), template.All()) {
+		return refuse("which publishes what it takes once more, among the live subjects: " + again.Destination)
+	}
 	for _, from := range cfg.Sources {
 		if from.Name == t.source {
 			return refuse("which copies " + t.source)
@@ -117,6 +120,17 @@ func (t *Target) checkStream(ctx context.Context, name string, template Template
 		return t.unseen(err)
 	}
 	return nil
+}
+
+// wildcards is the destination of a mapping, such as "live.{{wildcard(1)}}", as the subjects that it leads to.
+func wildcards(destination string) string {
+	tokens := strings.Split(destination, ".")
+	for i, token := range tokens {
+		if strings.Contains(token, "{{") || strings.HasPrefix(token, "$") {
+			tokens[i] = "*"
+		}
+	}
+	return strings.Join(tokens, ".")
 }
 
 // unseen is err, which kept us from looking who has the subject. What is forbidden gets no answer.

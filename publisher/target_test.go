@@ -33,6 +33,8 @@ func TestLiveSubjectsAreNoTargets(t *testing.T) {
 	for _, cfg := range []jetstream.StreamConfig{
 		{Name: "COPY", Subjects: []string{"copy.>"}, Sources: []*jetstream.StreamSource{{Name: stream}}},
 		{Name: "OTHER", Subjects: []string{"other.*.*"}},
+		{Name: "ECHO", Subjects: []string{"echo.*.*"}, RePublish: &jetstream.RePublish{Source: "echo.*.*", Destination: "cliniko.{{wildcard(1)}}.$2"}},
+		{Name: "MURMUR", Subjects: []string{"murmur.*"}, RePublish: &jetstream.RePublish{Source: "murmur.*", Destination: "murmured.$1"}},
 	} {
 		if _, err := r.js.CreateStream(ctx, cfg); err != nil {
 			t.Fatal(err)
@@ -48,6 +50,7 @@ func TestLiveSubjectsAreNoTargets(t *testing.T) {
 		"wide.open":                "which holds the events themselves",
 		"copy.north":               "which copies CLINIKO",
 		"other.patients.updated":   "of another bridge",
+		"echo.patients.updated":    "publishes what it takes once more",
 		"replay.*":                 "wildcard",
 		"replay.>":                 "wildcard",
 		"replay..north":            "empty",
@@ -62,7 +65,7 @@ func TestLiveSubjectsAreNoTargets(t *testing.T) {
 			t.Errorf("%q: %v; want an UnfitError with %q and a remedy", subject, err, want)
 		}
 	}
-	for subject, want := range map[string]string{"replay.north": replays, "clinikos.north": "", "elsewhere": ""} {
+	for subject, want := range map[string]string{"replay.north": replays, "clinikos.north": "", "elsewhere": "", "murmur.north": "MURMUR"} {
 		target, err := publisher.NewTarget(ctx, r.nc, r.config, subject)
 		if err != nil || target.Stream() != want {
 			t.Errorf("%q: %+v, %v; want stream %q", subject, target, err, want)
