@@ -30,9 +30,10 @@ type census struct {
 	// seen are the ids that were read, and absent those of ours that were not where they should have been.
 	seen   map[schemas.ID]bool
 	absent []schemas.ID
-	spent  int  // requests
-	most   int  // more requests than this cost more than to read all
-	unseen bool // what it finds could not have been seen by polling
+	spent  int                 // requests
+	most   int                 // more requests than this cost more than to read all
+	unseen bool                // what it finds could not have been seen by polling
+	handed map[schemas.ID]bool // read by the census before this one, and not handed on again
 }
 
 // countOf begins a census of listings, which should show so many records.
@@ -67,7 +68,7 @@ func (s *sweep) census(stop, work context.Context) ([]schemas.ID, error) {
 	if err := s.believable(len(absent), c.known); err != nil || whole {
 		return absent, err
 	}
-	return absent, s.moved(stop, work, absent)
+	return absent, s.moved(stop, work, absent, c.seen)
 }
 
 // listings are readers of the lists that show all records but the deleted. They are the sweep's own.
@@ -279,6 +280,7 @@ func (c *census) hand(ctx context.Context, r *reader, p *cliniko.Page) error {
 	for i := range p.Bad {
 		c.seen[p.Bad[i].ID] = true
 	}
+	p.Records = slices.DeleteFunc(p.Records, func(rec schemas.Record) bool { return c.handed[rec.ID] })
 	missed, err := c.sweep.hand(ctx, r, p)
 	if !c.unseen {
 		c.status.Missed += missed

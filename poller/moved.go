@@ -15,8 +15,9 @@ import (
 // are known to be in none. What is found so was not missed by polling, which cannot see it.
 //
 // gone are those that no list shows. The number is trusted whole: a record that went as quietly hides one that came, until the
-// next sweep.
-func (s *sweep) moved(stop, work context.Context, gone []schemas.ID) error {
+// next sweep. handed are those that this sweep has read a moment ago: of them the list can tell nothing but what is older, if it lags
+// behind the one that showed them.
+func (s *sweep) moved(stop, work context.Context, gone []schemas.ID, handed map[schemas.ID]bool) error {
 	if len(s.readers) == 1 && len(s.spec.Lift) == 0 {
 		return nil // the list hides nothing
 	}
@@ -24,7 +25,11 @@ func (s *sweep) moved(stop, work context.Context, gone []schemas.ID) error {
 	if err != nil {
 		return err
 	}
-	shown = slices.DeleteFunc(shown, func(id schemas.ID) bool { return slices.Contains(gone, id) })
+	not := make(map[schemas.ID]bool, len(gone))
+	for _, id := range gone {
+		not[id] = true
+	}
+	shown = slices.DeleteFunc(shown, func(id schemas.ID) bool { return not[id] })
 	if !allNumbers(shown) {
 		return nil
 	}
@@ -32,7 +37,7 @@ func (s *sweep) moved(stop, work context.Context, gone []schemas.ID) error {
 	feed := s.spec.Feeds[0]
 	feed.Filters = nil
 	c := s.countOf([]*reader{{resource: s.resource, feed: feed, lane: cliniko.LaneSweep}}, len(shown))
-	c.sides, c.unseen = s.listings()[1:], true
+	c.sides, c.unseen, c.handed = s.listings()[1:], true, handed
 	if err := c.compare(stop, work, span{ours: shown}, -1); !errors.Is(err, errUncounted) {
 		return err
 	}
