@@ -292,8 +292,8 @@ func (r *resource) recall(st *state, snap Snapshot) *known {
 		}
 		e, err := unpack(b)
 		if err != nil {
-			// It was there, so the record is no newcomer. No record's sequence is above the stream's.
-			e = entry{sequence: max(st.Floor, st.Stream)}
+			// It was there, so the record is no newcomer. No record's sequence is above that.
+			e = entry{sequence: st.high()}
 		} else if st.forgot(r.shapes[e.shape]) {
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/cliniko-bridge/cliniko-bridge/diff"
 	"github.com/cliniko-bridge/cliniko-bridge/schemas"
 )
 
@@ -104,4 +105,27 @@ func TestAQuietResourceThatIsPutBackForgetsNothing(t *testing.T) {
 		b.accept(t, live(8, row("1", 2, 8, "B")), lost(9, "9"))
 		b.wantTold(t, "created 2#1", "created 3#1", "updated 2#2 name", "updated 1#2 name", "deleted 9#1")
 	}
+}
+
+// An entry that cannot be read is of a record that was told: its next event is numbered above every one that it may have had, also
+// when the stream was made anew since.
+func TestADamagedEntryGivesNoNumberTwice(t *testing.T) {
+	b := newBench(t)
+	b.accept(t, opening(0), baseline(true), live(2, row("1", 2, 2, "A")), live(3, row("1", 2, 3, "B")))
+	b.stream.messages, b.stream.sequence = nil, 0
+	b.restart(t)
+	for n := range 4 {
+		b.accept(t, live(5+n, row("1", 2, 5+n, fmt.Sprint(n))))
+	}
+	snap, err := b.store.Load(t.Context(), "northside", patients, nil)
+	if err == nil {
+		err = b.store.Commit(t.Context(), b.differ.Lease, diff.Commit{
+			Account: "northside", Resource: patients, Was: snap.State, State: snap.State, Entries: map[schemas.ID][]byte{"1": {0xff}},
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.accept(t, live(12, row("1", 2, 12, "Z")))
+	b.wantTold(t, "updated 1#3 name", "updated 1#4 name", "updated 1#5 name", "updated 1#6 name", "updated 1#7")
 }
