@@ -35,7 +35,7 @@ Records are read and written below /v1, as in Cliniko. A test makes things happe
   DELETE /_mock/faults                   all is well again`,
 		Example: `  cliniko-bridge mock                                  then, in another terminal, paste what it prints
   cliniko-bridge mock --changes 0 --seed 7             nothing happens but what a test does
-  curl -X PATCH http://127.0.0.1:8320/_mock/records/patients/51001 -d '{"first_name": "Ada"}'
+  curl -X PATCH http://127.0.0.1:8320/_mock/records/patients/31362 -d '{"first_name": "Ada"}'
   curl http://127.0.0.1:8320/_mock/faults -d '{"kind": "429", "count": 1}'`,
 		Args: cobra.NoArgs,
 	}
