@@ -273,7 +273,7 @@ func (r *replay) estimate(stream, where string) error {
 			Seconds       float64 `json:"seconds"`
 		}{r.events, r.first.Sequence, r.last.Sequence, stampOrNone(r.first), stampOrNone(r.last), took.Seconds()})
 	}
-	pace := "with no limit of their number"
+	pace := "as fast as they are read"
 	if r.perSecond > 0 {
 		pace = fmt.Sprintf("in about %s at %g a second", about(max(took, time.Second)), r.perSecond)
 	}
