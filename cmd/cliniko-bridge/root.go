@@ -1,10 +1,14 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 	"golang.org/x/term"
 
@@ -30,10 +34,12 @@ change to NATS JetStream, on subjects such as cliniko.appointments.updated.`,
   cliniko-bridge run --config bridge.yaml`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          knownCommand,
+
+		SuggestionsMinimumDistance: 2,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{mistypedFlag(err)} })
 	root.AddCommand(newDemo(e), newRun(e), newCheck(e), newStatus(e), newTail(e), newReplay(e), newSweep(e), newBaseline(e), newSchema(e),
 		newMock(e), newMigrate(e), newVersion(e))
 	addCompletion(e, root)
@@ -48,6 +54,34 @@ change to NATS JetStream, on subjects such as cliniko.appointments.updated.`,
 		}
 	}
 	return root
+}
+
+// knownCommand refuses what is no command, and names the nearest ones.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	err := cobra.NoArgs(cmd, args)
+	if err == nil {
+		return nil
+	}
+	near := cmd.SuggestionsFor(args[0])
+	if len(near) == 0 {
+		return fmt.Errorf("%w; %s --help lists the commands", err, cmd.CommandPath())
+	}
+	return fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
+}
+
+// mistypedFlag says what a flag takes in place of the words of strconv.
+func mistypedFlag(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	takes, ok := map[string]string{
+		"int": "a whole number", "uint": "a whole number, 0 or more", "uint64": "a whole number, 0 or more", "float64": "a number", "bool": "true or false",
+	}[invalid.GetFlag().Value.Type()]
+	if !ok {
+		return err
+	}
+	return fmt.Errorf("--%s %q: it is %s", invalid.GetFlag().Name, invalid.GetValue(), takes)
 }
 
 // configFlag adds --config to cmd and returns how to load what it names.
