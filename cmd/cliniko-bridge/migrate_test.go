@@ -78,7 +78,7 @@ resources: {patients: {schedule: "@every 1s"}}
 	if err != nil { // as a rule it is killed before it has ended
 		out, err = migrateOnce(t, old.config, to, false)
 	}
-	if err != nil || !strings.Contains(out, "make the consumer reminders again on the new stream, from sequence 1 on") {
+	if err != nil || !strings.Contains(out, "make the consumer reminders again on the new stream, from sequence 1 on: nats consumer add CLINIKO reminders --deliver 1\n") {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	act(20)

@@ -17,6 +17,8 @@ type Report struct {
 	// Consumers are the durable consumers of the old stream. They are not moved. ConsumersUnknown is why they are not known.
 	Consumers        []Consumer
 	ConsumersUnknown string
+
+	stream string // the name of the new stream
 }
 
 // Places are where something was and where it is now, without passwords.
@@ -43,6 +45,7 @@ func (r *Report) describe(m *move) {
 	}
 	if m.movesStream() {
 		r.Stream = &Places{streamPlace(m.From), streamPlace(m.To)}
+		r.stream = m.To.NATS.Stream
 	}
 }
 
@@ -93,7 +96,7 @@ func (r *Report) Write(w io.Writer, config string) error {
 	b.WriteString("compared, and the same. What was moved is as it was: keep it as a backup, and start no bridge on it any more.\nnext\n")
 	fmt.Fprintf(&b, "  cliniko-bridge check --config %s\n  cliniko-bridge run --config %s\n", config, config)
 	for _, c := range r.Consumers {
-		fmt.Fprintf(&b, "  make the consumer %s again on the new stream, from sequence %d on: nats consumer add --deliver %d … %s\n", c.Name, c.Next, c.Next, c.Name)
+		fmt.Fprintf(&b, "  make the consumer %s again on the new stream, from sequence %d on: nats consumer add %s %s --deliver %d\n", c.Name, c.Next, r.stream, c.Name, c.Next)
 	}
 	if r.ConsumersUnknown != "" {
 		fmt.Fprintf(&b, "  which durable consumers the old stream has is not known (%s): make them again on the new one\n", r.ConsumersUnknown)
