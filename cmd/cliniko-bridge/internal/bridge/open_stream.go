@@ -26,7 +26,6 @@ func (b *Bridge) connect(ctx context.Context) (err error) {
 		if err := b.embed(ctx); err != nil {
 			return err
 		}
-		b.log.Info("an embedded NATS server is running", zap.String("url", b.embedded.URL()))
 		b.nats, err = b.embedded.Conn(ctx, "cliniko-bridge", b.log)
 	} else {
 		to := ConnectConfig(b.cfg)
