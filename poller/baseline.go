@@ -221,7 +221,11 @@ func (r *reader) takeBaseline(ctx context.Context, p *cliniko.Page, mark schemas
 func (r *reader) complete(ctx context.Context, upTo time.Time) error {
 	_, err := r.accept(ctx, schemas.Page{Feed: r.feed.Name, Baseline: true, Mark: schemas.Mark{Cursor: upTo, Done: true}})
 	if err == nil {
-		r.log.Info("the baseline is complete", zap.String("feed", r.feed.Name), zap.Time("horizon", r.standing.Marks[r.feed.Name].Horizon))
+		told := []zap.Field{zap.String("feed", r.feed.Name)}
+		if horizon := r.standing.Marks[r.feed.Name].Horizon; !horizon.IsZero() { // the side lists have none
+			told = append(told, zap.Time("horizon", horizon))
+		}
+		r.log.Info("the baseline is complete", told...)
 	}
 	return err
 }
