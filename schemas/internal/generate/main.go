@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,8 +34,18 @@ func write(dir string) error {
 	return nil
 }
 
-// generate makes every file, by its path in the folder of package schemas.
-func generate() (map[string][]byte, error) {
+// generate makes every file, by its path in the folder of package schemas. A fault of the catalogue, at which package
+// schemas panics, is an error here: whoever has mistyped a word of it wants the line, and no trace.
+func generate() (files map[string][]byte, err error) {
+	defer func() {
+		switch fault := recover().(type) {
+		case nil:
+		case string:
+			err = errors.New(fault)
+		default:
+			panic(fault)
+		}
+	}()
 	list, err := records()
 	if err != nil {
 		return nil, err
@@ -43,7 +54,7 @@ func generate() (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := map[string][]byte{"types.go": types}
+	files = map[string][]byte{"types.go": types}
 	for _, r := range list {
 		text, err := jsonSchema(r)
 		if err != nil {
