@@ -149,6 +149,7 @@ func (s *scene) play(t *testing.T, js jetstream.JetStream) {
 			return
 		}
 	}
+	t.Logf("%s of %s: told %v", s.resource, s.account, s.want)
 }
 
 // told are the verbs that were told of the record, once there are n of them, or a while later.
