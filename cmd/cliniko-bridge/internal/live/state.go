@@ -100,17 +100,22 @@ func (r *Resource) done() bool { return r.Baseline == "complete" }
 // late says that polls come more rarely than the schedule says.
 func (r *Resource) late(now time.Time) bool { return !r.LateFrom.IsZero() && now.After(r.LateFrom) }
 
-// sweepText says how the search for what is gone goes, or went.
+// sweepText says how the search for what is gone goes, or went: "running, 3 deleted, 0 missed", "27 Mar 03:30: nothing found".
+// It stands in a narrow column of the page, which says that times are UTC; /status has the year.
 func sweepText(s *poller.SweepStatus) string {
 	found := fmt.Sprintf("%d deleted, %d missed", s.Deleted, s.Missed)
+	if s.Deleted == 0 && s.Missed == 0 {
+		found = "nothing found"
+	}
+	last := s.Last.UTC().Format("2 Jan 15:04")
 	var parts []string
 	switch {
 	case s.Running:
-		parts = append(parts, "under way: "+found+" so far")
+		parts = append(parts, "running, "+found)
 	case !s.Last.IsZero() && s.Trouble == "":
-		parts = append(parts, stamp(s.Last)+": "+found)
+		parts = append(parts, last+": "+found)
 	case !s.Last.IsZero():
-		parts = append(parts, stamp(s.Last)+": "+s.Trouble)
+		parts = append(parts, last+": "+s.Trouble)
 	case s.Trouble != "":
 		parts = append(parts, s.Trouble)
 	}
