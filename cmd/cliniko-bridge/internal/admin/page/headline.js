@@ -27,7 +27,7 @@ function sentence(link) {
   }
   if (totals.accounts > 0 && totals.followed === 0) return { state: 'elsewhere', says: 'Standing by: other bridges follow the accounts', more };
   const begun = [...model.accounts.values()].filter((line) => line.state === 'baseline').length;
-  if (begun > 0) return { state: 'baseline', says: 'Well; the first look is under way', more: `At ${things(begun, 'account')} · ${more}` };
+  if (begun > 0) return { state: 'baseline', says: 'Well; the first look is under way', more: begun < totals.accounts ? `At ${things(begun, 'account')} · ${more}` : more };
   return { state: 'well', says: 'All is well', more };
 }
 
