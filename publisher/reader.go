@@ -208,11 +208,8 @@ func (r *Reader) Follow(ctx context.Context, since time.Time, pick Selection, f 
 	for {
 		at := w.at
 		err := w.listen(ctx)
-		if w.refused != nil {
+		if w.refused != nil || ctx.Err() != nil { // whoever ends it may have closed the connection, too
 			return w.refused
-		}
-		if ctx.Err() != nil { // whoever ends it may have closed the connection, too
-			return nil
 		}
 		expected := errors.Is(err, context.Canceled) || errors.Is(err, jetstream.ErrNoHeartbeat) // the connection tells of itself
 		if said = said && w.at == at; !said && !expected && r.nc.IsConnected() {
