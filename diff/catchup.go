@@ -283,7 +283,7 @@ func (c *catching) rebuild(next *state, extent schemas.Extent) {
 	// What is older was there at the first look, or its events were dropped.
 	c.advance(next, next.Began)
 	for name, p := range c.kept.Feeds {
-		mark := p.mark(next.Began)
+		mark := p.mark(next.Began, dropped)
 		if dropped && since && oldest.After(mark.Cursor) {
 			mark.Cursor, mark.Horizon = oldest, oldest // what was told in between may be among what was dropped
 		}

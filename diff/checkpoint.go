@@ -143,15 +143,21 @@ func (c *checkpoint) equal(other *checkpoint) bool {
 }
 
 // mark is where a feed goes on when its store is lost. Everything stamped before the horizon was read, and is taken up in
-// silence; what is stamped at it or later has changed since, but for what the stream knows. Where rows have shown late, one that is
-// stamped before the cursor may not have been read: then the horizon is as far back as they may come.
-func (p feedpoint) mark(began time.Time) schemas.Mark {
+// silence; what is stamped at it or later has changed since, but for what the stream knows. Rows may show later than they are
+// stamped, whether or not that was seen yet: one that is stamped before the cursor may not have been read. So the horizon is as far
+// back as following the list looks, though not before the second behind began, which the first look has read. Where the
+// stream has dropped events that would tell some of them again: there it is as far back as rows were seen to be late.
+func (p feedpoint) mark(began time.Time, dropped bool) schemas.Mark {
 	m := schemas.Mark{Cursor: p.Cursor, Horizon: p.Cursor, Lookback: p.Lookback}
+	late := p.Lookback
+	if !dropped {
+		late = max(late, schemas.MinLookback)
+	}
 	switch {
-	case p.Lookback > 0 && p.Cursor.After(began):
-		m.Horizon = p.Cursor.Add(-p.Lookback)
-		if m.Horizon.Before(began) {
-			m.Horizon = began
+	case late > 0 && p.Cursor.After(began):
+		m.Horizon = p.Cursor.Add(-late)
+		if first := began.Add(time.Second); m.Horizon.Before(first) {
+			m.Horizon = first
 		}
 	case p.Over:
 		m.Horizon = p.Cursor.Add(time.Second)

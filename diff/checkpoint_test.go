@@ -21,18 +21,27 @@ func TestALostStoreWithoutAnEventGoesOnAtItsCheckpoint(t *testing.T) {
 	b.wantTold(t, "updated 2#1", "created 3#1")
 }
 
-// Where rows were seen to show late, one that is stamped before the cursor may not have been read before the store was lost. It is
-// told. Where none was, all is known up to the cursor.
+// A row that is stamped before the cursor may not have been read before the store was lost, since it showed late: it is told,
+// whether or not rows were late before. What is stamped before any look-back was read.
 func TestALateRowBehindTheCheckpointIsTold(t *testing.T) {
-	for lookback, want := range map[time.Duration][]string{0: nil, 40 * time.Second: {"updated 1#1"}} {
+	for _, c := range []struct {
+		lookback time.Duration
+		stamp    int
+		want     []string
+	}{
+		{0, 280, []string{"updated 1#1"}},
+		{0, 100, nil},
+		{4 * time.Minute, 100, []string{"updated 1#1"}},
+		{4 * time.Minute, 50, nil},
+	} {
 		b := newBench(t)
 		page := live(300)
-		page.Mark.Lookback = lookback
+		page.Mark.Lookback = c.lookback
 		b.accept(t, opening(0, row("1", -500, -400, "A")), baseline(true), page)
 		b.store.Flush()
 		b.restart(t)
-		b.accept(t, live(300, row("1", -500, 280, "AA")), baseline(true))
-		b.wantTold(t, want...)
+		b.accept(t, live(300, row("1", -500, c.stamp, "AA")), baseline(true))
+		b.wantTold(t, c.want...)
 	}
 }
 
