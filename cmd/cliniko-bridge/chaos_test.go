@@ -14,9 +14,6 @@ var (
 	chaosFor  = flag.Duration("chaos.for", 45*time.Second, "how long the chaos tests let faults happen")
 	chaosSeed = flag.Uint64("chaos.seed", 0, "of the chaos tests' plan of faults; 0 takes another one each time")
 	chaosOnly = flag.String("chaos.only", "", "a text that the names of the chaos tests' faults have to contain")
-	// A flushed Redis loses no change (TestALostStoreLosesNoChange), but with it goes what the requests of the last minute were, and what
-	// the records without an event were like: a touch of those may be told, and with -chaos.flushes the judges take that.
-	chaosFlushes = flag.Bool("chaos.flushes", false, "whether Redis may lose everything in the chaos tests")
 )
 
 // flowsWithin is within what time of a fault's end events flow again: the lease has to end (6 s) and be taken (1 s), a
@@ -49,8 +46,8 @@ func chaos(t *testing.T, bridges, practices, rate int) { //nolint:thelper // its
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano()) >> 10
 	}
-	again := fmt.Sprintf("go test ./cmd/cliniko-bridge -run '^%s$' -race -v -chaos.seed=%d -chaos.for=%s -chaos.only='%s' -chaos.flushes=%v",
-		t.Name(), seed, *chaosFor, *chaosOnly, *chaosFlushes)
+	again := fmt.Sprintf("go test ./cmd/cliniko-bridge -run '^%s$' -race -v -chaos.seed=%d -chaos.for=%s -chaos.only='%s'",
+		t.Name(), seed, *chaosFor, *chaosOnly)
 	t.Logf("the same faults again: %s", again)
 	t.Cleanup(func() {
 		if t.Failed() {
