@@ -46,7 +46,7 @@ func Ensure(ctx context.Context, js jetstream.JetStream, cfg StreamConfig) (Repo
 	want := cfg.wanted()
 	s, err := js.Stream(ctx, cfg.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		_, err = js.CreateStream(ctx, want)
+		err = create(ctx, js, want)
 		if err == nil {
 			return Report{Created: true}, nil
 		}
@@ -58,6 +58,19 @@ func Ensure(ctx context.Context, js jetstream.JetStream, cfg StreamConfig) (Repo
 		return Report{}, fmt.Errorf("stream %s: %w", cfg.Name, explain(ctx, js, cfg, err))
 	}
 	return review(s.CachedInfo(), want, cfg.Template), nil
+}
+
+// create makes the stream. Where one of its name was deleted a moment ago the server may not have put its files away yet, and
+// says that it cannot make a store (nats-server 2.15, seen once in some hundred): that is over at once, and so is tried a few times.
+func create(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
+	const errStoreFailed jetstream.ErrorCode = 10049
+	for tries := 1; ; tries++ {
+		_, err := js.CreateStream(ctx, want)
+		var api *jetstream.APIError
+		if tries == 5 || !errors.As(err, &api) || api.ErrorCode != errStoreFailed || !rest(ctx, 100*time.Millisecond) {
+			return err
+		}
+	}
 }
 
 // wanted is the stream that Ensure creates.
