@@ -72,6 +72,7 @@ const (
 	codeNoResources      jetstream.ErrorCode = 10023 // insufficient resources
 	codeNoMemory         jetstream.ErrorCode = 10028 // insufficient memory
 	codeNoStorage        jetstream.ErrorCode = 10047 // insufficient storage resources available
+	codeNotCreated       jetstream.ErrorCode = 10049 // error creating store for stream
 	codeOtherStream      jetstream.ErrorCode = 10060 // expected stream does not match
 	codeNotClustered     jetstream.ErrorCode = 10074 // replicas > 1 not supported in non-clustered mode
 	codeStoreFailed      jetstream.ErrorCode = 10077 // "maximum bytes exceeded" and the like
